@@ -1,0 +1,164 @@
+"""Settings: environment variables, typed and checked before anything starts.
+
+A setting comes from the environment, else from `.headrace/env`, which
+`headrace up` writes for the servers that it embeds, else from its default.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import Misconfigured
+
+Seconds = Annotated[float, Field(gt=0)]
+Days = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _without_slash(url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise ValueError("expected an address that starts with http:// or https://")
+    return url.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_without_slash)]
+
+
+def _with_scheme(*schemes: str) -> AfterValidator:
+    def check(url: str | SecretStr) -> str | SecretStr:
+        text = url.get_secret_value() if isinstance(url, SecretStr) else url
+        if not text.startswith(schemes):
+            raise ValueError(f"expected an address that starts with {' or '.join(schemes)}")
+        return url
+
+    return AfterValidator(check)
+
+
+def data_dir() -> Path:
+    """The folder of embedded servers and their settings (`HEADRACE_DATA_DIR`)."""
+    return Path(os.environ.get("HEADRACE_DATA_DIR", ".headrace")).absolute()
+
+
+class Settings(BaseSettings):
+    """Every setting of worker, scheduler and command line."""
+
+    model_config = SettingsConfigDict(extra="ignore", use_attribute_docstrings=True, frozen=True)
+
+    redis_url: Annotated[SecretStr, _with_scheme("redis://", "rediss://", "unix://")] = SecretStr(
+        "redis://127.0.0.1:6379/0"
+    )
+    """Redis 7 or Valkey: queues, quota ledger, locks. Wants `maxmemory-policy noeviction`."""
+    mongodb_uri: Annotated[SecretStr, _with_scheme("mongodb://", "mongodb+srv://")] = SecretStr(
+        "mongodb://127.0.0.1:27017/headrace"
+    )
+    """MongoDB 6 or later, a replica set or sharded (transactions are used); names the database."""
+    graph_uri: Annotated[str, _with_scheme("bolt", "neo4j")] = "bolt://127.0.0.1:7687"
+    """Bolt address of the graph: Neo4j 5, Aura, Memgraph or ArcadeDB."""
+    graph_user: str = "neo4j"
+    """User of the graph."""
+    graph_password: SecretStr = SecretStr("")
+    """Password of the graph; empty: no authentication."""
+    graph_database: str = ""
+    """Database of the graph; empty: the server's default."""
+
+    encryption_keys: SecretStr = SecretStr("")
+    """Keys of stored credentials, `id:key,id:key`, newest first. `headrace new-key` makes one."""
+
+    google_api_base_url: BaseUrl = ""
+    """Root of the Google APIs; empty: Google's own hosts. The sandbox and proxies go here."""
+    google_oauth_base_url: BaseUrl = "https://oauth2.googleapis.com"
+    """Root of Google's token and revocation endpoints."""
+    composio_api_key: SecretStr = SecretStr("")
+    """Key of Composio; needed only for connections whose credentials Composio holds."""
+    composio_base_url: BaseUrl = "https://backend.composio.dev"
+    """Root of Composio's API."""
+    provider_timeout_seconds: Seconds = 30
+    """Longest silence of a provider before a call counts as failed."""
+
+    google_calendar_freshness_target_seconds: Seconds = 900
+    """How old a user's calendar copy may get; it is synced a little more often than this."""
+    google_gmail_freshness_target_seconds: Seconds = 900
+    """The same for Gmail."""
+    google_contacts_freshness_target_seconds: Seconds = 900
+    """The same for contacts."""
+    google_tasks_freshness_target_seconds: Seconds = 900
+    """The same for tasks. Google allows 50,000 task calls a day per project: raise this early."""
+    google_calendar_window_days: Days = 90
+    """Events that ended longer ago than this when a calendar is first listed are left out."""
+    google_gmail_window_days: Days = 90
+    """Mail older than this when a mailbox is first listed is left out."""
+    google_gmail_include_spam_trash: bool = False
+    """Keep mail in spam and trash too; otherwise moving a mail there deletes it from the copy."""
+    google_gmail_batch_size: Annotated[int, Field(ge=1, le=100)] = 25
+    """Mails per batch request; Google refuses too many at once for one user."""
+    google_tasks_overlap_seconds: Seconds = 300
+    """How far each task listing reaches back behind the newest change already seen."""
+
+    quota_use_fraction: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of each provider quota that the ledger gives out; the rest is left for others."""
+    quota_inline_wait_seconds: Annotated[float, Field(ge=0)] = 2
+    """A shorter wait for quota blocks the worker thread; a longer one defers the sync."""
+    sync_budget_seconds: Seconds = 120
+    """A sync that takes longer stores where it is and queues up again behind the others."""
+    lease_seconds: Annotated[float, Field(ge=5)] = 60
+    """How long a killed worker's lease blocks its work; a living one renews it."""
+    requeue_after_seconds: Seconds = 90
+    """A queued job that has not started by then is queued again."""
+    dispatch_high_water: Count = 5000
+    """Dispatch stops while this many jobs wait, and goes on at the next tick."""
+    sync_run_retention_days: Days = 14
+    """How long the history of syncs is kept."""
+    cron_dispatch: str = "* * * * *"
+    """When due users are looked for (cron, UTC)."""
+    cron_sweep: str = "* * * * *"
+    """When projections that lag behind are looked for (cron, UTC)."""
+
+    worker_metrics_port: Port = 9191
+    """Port of the worker's /metrics; 0: none."""
+    scheduler_metrics_port: Port = 9192
+    """Port of the scheduler's /metrics, with queue depth and freshness; 0: none."""
+    metrics_host: str = "127.0.0.1"
+    """Address that /metrics listens on."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe log line that is written."""
+    log_format: Literal["text", "json"] = "text"
+    """Form of the log lines."""
+
+    def freshness_target_seconds(self, source: str) -> float:
+        """Return the freshness target of `source`."""
+        return float(getattr(self, f"{source}_freshness_target_seconds"))
+
+
+def env_name(field: str) -> str:
+    """Return the environment variable of a field of Settings."""
+    return field.upper()
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises Misconfigured that lists each wrong one with its value (unless it is
+    a secret) and what is expected.
+    """
+    try:
+        return Settings(_env_file=data_dir() / "env")  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise Misconfigured(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        field = str(problem["loc"][0])
+        annotation = str(Settings.model_fields[field])
+        value = "(secret)" if "SecretStr" in annotation else repr(problem["input"])
+        lines.append(f"{env_name(field)}={value}: {problem['msg'].removeprefix('Value error, ')}")
+    return "Wrong settings:\n  " + "\n  ".join(lines)

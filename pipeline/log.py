@@ -1,0 +1,49 @@
+"""Logging: fixed text plus fields, as lines or JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.config import Settings
+
+#: Attributes that logging itself puts on a record; whatever else is there is a field.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def configure(settings: Settings) -> None:
+    """Write log lines of this process to standard error, in the form that is set."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_JsonFormatter() if settings.log_format == "json" else _TextFormatter())
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    # These log whole request addresses, which hold ids and search terms, or one line per retry.
+    for noisy in ("googleapiclient", "google_auth_httplib2", "urllib3", "neo4j", "apscheduler"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+
+
+class _TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
+        line = f"{moment} {record.levelname:<7} {record.name}: {record.getMessage()}{fields}"
+        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)

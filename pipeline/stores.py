@@ -1,0 +1,101 @@
+"""MongoDB and Redis clients: opened on first use, one per process, never shared over a fork."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import backoff
+import mongoengine
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import ConfigurationError, PyMongoError
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from pipeline.config import settings
+from pipeline.errors import Misconfigured, Transient
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Row = dict[str, Any]
+
+#: A store that restarts is back within seconds; starting up waits for it this often.
+CONNECT_TRIES = 10
+
+
+def per_process(open_client: Callable[[], T]) -> Callable[[], T]:
+    """Cache what `open_client` returns for this process id: a fork opens its own."""
+
+    @cache
+    def of_process(_pid: int) -> T:
+        return open_client()
+
+    @wraps(open_client)
+    def client() -> T:
+        return of_process(os.getpid())
+
+    return client
+
+
+def _wait_between_tries() -> Any:
+    """Return pauses of 1, 2, 4 … 30 seconds."""
+    return backoff.expo(max_value=30)
+
+
+@per_process
+def mongodb() -> Database[Row]:
+    """Return the database that MONGODB_URI names, after it has answered.
+
+    Tries 10 times with pauses of 1 to 30 seconds.  Raises Transient if it does
+    not answer, Misconfigured if the address is wrong or names no database.
+    """
+    uri = settings().mongodb_uri.get_secret_value()
+    try:
+        client: MongoClient[Row] = mongoengine.connect(
+            host=uri,
+            tz_aware=True,
+            uuidRepresentation="standard",
+            w="majority",
+            serverSelectionTimeoutMS=5000,
+        )
+        database = client.get_default_database()
+    except ConfigurationError as error:
+        raise Misconfigured(f"MONGODB_URI: {error}; expected mongodb://host/database") from None
+    try:
+        _until_it_answers(lambda: client.admin.command("ping"))
+    except PyMongoError as error:
+        raise Transient(
+            f"MongoDB does not answer at MONGODB_URI ({type(error).__name__})"
+        ) from None
+    return database
+
+
+@backoff.on_exception(
+    _wait_between_tries, PyMongoError, max_tries=CONNECT_TRIES, jitter=backoff.random_jitter
+)
+def _until_it_answers(ping: Callable[[], object]) -> None:
+    ping()
+
+
+def collection(model: type[mongoengine.Document]) -> Collection[Row]:
+    """Return the pymongo collection of `model`, for bulk work on plain dictionaries."""
+    return mongodb()[model._meta["collection"]]
+
+
+@per_process
+def redis_client() -> Redis:
+    """Return the Redis client of this process; it reconnects for about half a minute."""
+    return Redis.from_url(
+        settings().redis_url.get_secret_value(),
+        retry=Retry(ExponentialBackoff(cap=2, base=0.05), retries=20),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        socket_timeout=10,
+        health_check_interval=30,
+    )

@@ -1,0 +1,136 @@
+"""Real servers for the tests: MongoDB, Redis and the graph, each started once per session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.config import settings
+
+if TYPE_CHECKING:
+    from pipeline.sandbox.client import SandboxClient
+
+#: Stores of somebody else's that the tests run against instead, for example in CI.
+STORES = {"redis": "REDIS_URL", "mongodb": "MONGODB_URI", "graph": "GRAPH_URI"}
+
+Setting = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of this session's servers."""
+    return tmp_path_factory.mktemp("headrace")
+
+
+@pytest.fixture(scope="session")
+def servers(data_dir: Path) -> Iterator[dict[str, str]]:
+    """The settings of running stores: those that are set, the others embedded."""
+    from pipeline import embedded
+    from pipeline.clients.keyring import new_key
+
+    missing = [name for name, setting in STORES.items() if setting not in os.environ]
+    with embedded.start(data_dir, missing) as running:
+        before = dict(os.environ)
+        os.environ.update(
+            {
+                "HEADRACE_DATA_DIR": str(data_dir),
+                "ENCRYPTION_KEYS": new_key(),
+                "WORKER_METRICS_PORT": "0",
+                "SCHEDULER_METRICS_PORT": "0",
+                **running.settings,
+            }
+        )
+        settings.cache_clear()
+        yield running.settings
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture
+def stores(servers: dict[str, str]) -> None:
+    """Empty stores with their indexes."""
+    import models
+    from pipeline.stores import collection, mongodb, redis_client
+
+    settings.cache_clear()
+    mongodb()
+    models.ensure_indexes()
+    for model in models.ALL:
+        collection(model).delete_many({})
+    redis_client().flushdb()
+
+
+@pytest.fixture
+def setting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
+    """Set settings for one test: `setting(LEASE_SECONDS=5)`."""
+
+    def change(**values: Any) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, str(value))
+        settings.cache_clear()
+
+    yield change
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def sandbox_url(servers: dict[str, str], data_dir: Path) -> Iterator[str]:
+    """The address of a sandbox process; the settings point at it."""
+    from pipeline.embedded import Ports
+    from pipeline.sandbox.client import SandboxClient
+
+    port = Ports(data_dir).port_for("sandbox")
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "pipeline.sandbox", "--port", str(port)]
+    process = subprocess.Popen([*command, "--data", str(data_dir / "sandbox.sqlite3")])
+    client = SandboxClient(url)
+    try:
+        wait_until(lambda: answers(client), "the sandbox answers")
+        os.environ.update({"GOOGLE_API_BASE_URL": url, "GOOGLE_OAUTH_BASE_URL": url})
+        settings.cache_clear()
+        yield url
+    finally:
+        client.close()
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def sandbox(stores: None, sandbox_url: str) -> Iterator[SandboxClient]:
+    """The sandbox without users, faults or quotas; the stores are empty too."""
+    from pipeline.sandbox.client import SandboxClient
+
+    client = SandboxClient(sandbox_url)
+    for user in client.users():
+        client.delete_user(user.user)
+    client.clear_faults()
+    client.clear_usage()
+    client.settings(quotas_enabled=False, quota_scale=1.0, access_token_seconds=3600)
+    yield client
+    client.close()
+
+
+def answers(client: SandboxClient) -> bool:
+    """Return whether the sandbox is up."""
+    try:
+        client.health()
+    except OSError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> None:
+    """Return as soon as `condition` holds; fail with `what` when time is up."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
