@@ -1,0 +1,194 @@
+"""Misbehaviour on demand: rules that match requests and say what goes wrong with them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from random import Random
+from typing import Any
+
+from pipeline.sandbox.calls import ApiError, Call, Method, Reply, dump_json
+from pipeline.sandbox.faulty_items import WHATS, spoil_page
+from pipeline.sandbox.fields import Fields, refuse
+
+#: Kind: the params that it takes.
+KINDS: dict[str, frozenset[str]] = {
+    "status": frozenset(("code", "reason", "message", "retry_after", "rpc_status")),
+    "hang": frozenset(("seconds",)),
+    "slow": frozenset(("seconds",)),
+    "drop": frozenset(("after_bytes",)),
+    "malformed_item": frozenset(("what", "mode")),
+    "invalid_json": frozenset(),
+    "expire_cursor": frozenset(("at",)),
+    "short_pages": frozenset(("size", "empty")),
+}
+_MATCHES = frozenset(("api", "method", "user", "path"))
+_RULE_FIELDS = frozenset(("match", "kind", "times", "probability", "params", "seed"))
+#: Params that are numbers, and the lowest that makes sense.
+_NUMBERS = {"code": 100, "seconds": 0, "after_bytes": 0, "size": 1, "retry_after": 0}
+_CURSORS = frozenset(("syncToken", "startHistoryId"))
+
+
+@dataclass
+class Fault:
+    """One rule.  `left` is how often it still strikes; None means for ever."""
+
+    fault_id: int
+    kind: str
+    match: dict[str, str]
+    params: dict[str, Any]
+    left: int | None
+    probability: float
+    random: Random
+    hits: int = 0
+
+    def described(self) -> dict[str, Any]:
+        names = ("kind", "match", "params", "left", "probability", "hits")
+        return {"id": self.fault_id} | {name: getattr(self, name) for name in names}
+
+    def strikes(self, call: Call, method: Method, user: str | None) -> bool:
+        """Whether this rule applies now; counts it if so."""
+        if self.left == 0 or not self._matches(call, method, user):
+            return False
+        if self.probability < 1.0 and self.random.random() >= self.probability:
+            return False
+        self.hits += 1
+        if self.left is not None:
+            self.left -= 1
+        return True
+
+    def _matches(self, call: Call, method: Method, user: str | None) -> bool:
+        facts = {"api": method.api, "method": method.name, "user": user or "", "path": call.path}
+        if not all(fnmatchcase(facts[name], wanted) for name, wanted in self.match.items()):
+            return False
+        if method.open and not {"api", "method", "path"} & set(self.match):
+            return False  # a rule for "everything" does not mean the token endpoint
+        if self.kind == "short_pages":
+            return method.name.endswith(".list")
+        if self.kind != "expire_cursor":
+            return True
+        used = any(call.text(name) for name in _CURSORS)
+        later = call.text("pageToken") is not None
+        return used and (later or self.params.get("at") != "later_page")
+
+
+@dataclass
+class Faults:
+    """The rules in force, oldest first; the first that strikes is the one."""
+
+    _rules: list[Fault] = field(default_factory=list)
+    _last_id: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, rule: dict[str, Any]) -> dict[str, Any]:
+        """Add a rule and describe it.  Raises ValueError that names the field at fault."""
+        _check_rule(rule)
+        with self._lock:
+            self._last_id += 1
+            times = rule.get("times", None if "probability" in rule else 1)
+            fault = Fault(
+                self._last_id,
+                rule["kind"],
+                rule.get("match", {}),
+                rule.get("params", {}),
+                times,
+                float(rule.get("probability", 1.0)),
+                Random(rule.get("seed", self._last_id)),
+            )
+            self._rules.append(fault)
+            return fault.described()
+
+    def listed(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [fault.described() for fault in self._rules]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._rules.clear()
+
+    def choose(self, call: Call, method: Method, user: str | None) -> Fault | None:
+        if not self._rules:
+            return None
+        with self._lock:
+            return next((f for f in self._rules if f.strikes(call, method, user)), None)
+
+
+def before(call: Call, method: Method) -> None:
+    """What a fault does instead of an answer.  Raises ApiError."""
+    fault = call.fault
+    if fault is None:
+        return
+    if fault.kind == "status":
+        raise _status(fault.params)
+    if fault.kind == "expire_cursor" and method.expired is not None:
+        raise method.expired()
+
+
+def after(reply: Reply, fault: Fault | None) -> Reply:
+    """What a fault does to an answer."""
+    change = None if fault is None else _CHANGES.get(fault.kind)
+    return reply if fault is None or change is None else change(reply, fault.params)
+
+
+def _status(params: dict[str, Any]) -> ApiError:
+    code = int(params.get("code", 503))
+    reason = str(params.get("reason", "backendError" if code >= 500 else "rateLimitExceeded"))
+    message = str(params.get("message", "Backend Error" if code >= 500 else reason))
+    after_seconds = params.get("retry_after")
+    headers = () if after_seconds is None else (("retry-after", str(after_seconds)),)
+    return ApiError(code, reason, message, params.get("rpc_status"), headers=headers)
+
+
+def _cut(reply: Reply, params: dict[str, Any]) -> Reply:
+    return replace(reply, cut_at_bytes=int(params.get("after_bytes", len(reply.body) // 2)))
+
+
+def _hang(reply: Reply, params: dict[str, Any]) -> Reply:
+    return replace(reply, delay_seconds=float(params.get("seconds", 30)), cut_at_bytes=0)
+
+
+def _slow(reply: Reply, params: dict[str, Any]) -> Reply:
+    return replace(reply, delay_seconds=float(params.get("seconds", 1)))
+
+
+def _truncate(reply: Reply, _params: dict[str, Any]) -> Reply:
+    return replace(reply, body=reply.body[: max(1, len(reply.body) * 2 // 3)])
+
+
+def _spoil(reply: Reply, params: dict[str, Any]) -> Reply:
+    if reply.status != 200:
+        return reply
+    what, mode = params.get("what", "no_id"), params.get("mode", "replace")
+    return replace(reply, body=dump_json(spoil_page(json.loads(reply.body), what, mode)).encode())
+
+
+_CHANGES: dict[str, Callable[[Reply, dict[str, Any]], Reply]] = {
+    "drop": _cut,
+    "hang": _hang,
+    "slow": _slow,
+    "invalid_json": _truncate,
+    "malformed_item": _spoil,
+}
+
+
+def _check_rule(rule: dict[str, Any]) -> None:
+    given = Fields(rule, _RULE_FIELDS)
+    kind = given.choice("kind", KINDS)
+    match = Fields(rule.get("match", {}), _MATCHES, "match.")
+    for name in rule.get("match", {}):
+        match.text(name)
+    params = Fields(rule.get("params", {}), KINDS[kind], "params.")
+    for name, lowest in _NUMBERS.items():
+        if params.has(name) and params.number(name) < lowest:
+            refuse(f"params.{name}", f"must be at least {lowest}")
+    if params.has("code") and params.number("code") > 599:
+        refuse("params.code", "must be at most 599")
+    if params.has("what"):
+        params.choice("what", WHATS)
+    if rule.get("times", 1) is not None:
+        given.whole("times", 1, lowest=1)
+    if given.has("probability") and not 0 < given.number("probability") <= 1:
+        refuse("probability", "needs a number above 0 and up to 1")

@@ -1,0 +1,40 @@
+"""What control can switch on a running sandbox; kept in the SQLite file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from pipeline.sandbox.database import Database
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`quota_scale` multiplies every limit; 2.0 allows twice as much as Google does."""
+
+    quotas_enabled: bool = True
+    quota_scale: float = 1.0
+    access_token_seconds: int = 3600
+    rotation_grace_seconds: int = 0
+
+    def changed(self, values: dict[str, Any]) -> Settings:
+        """A copy with `values`.  Raises ValueError that names the field at fault."""
+        kinds = {field.name: type(getattr(self, field.name)) for field in fields(self)}
+        for name, value in values.items():
+            if name not in kinds:
+                raise ValueError(f"{name}: unknown setting; known are {', '.join(kinds)}")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (isinstance(value, bool) if kinds[name] is bool else number):
+                raise ValueError(f"{name}: needs a {kinds[name].__name__}")
+            if number and (value < 0 or (value == 0 and name != "rotation_grace_seconds")):
+                raise ValueError(f"{name}: must be positive")
+        return replace(self, **{name: kinds[name](value) for name, value in values.items()})
+
+    def save(self, database: Database) -> None:
+        database.set_meta("settings", json.dumps(asdict(self)))
+
+    @staticmethod
+    def load(database: Database) -> Settings:
+        """The saved settings; the defaults for a new file."""
+        return Settings().changed(json.loads(database.meta("settings", "{}")))
