@@ -1,0 +1,1 @@
+"""Access to providers: credentials, calls, and their errors in our words."""

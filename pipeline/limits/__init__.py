@@ -1,0 +1,1 @@
+"""What providers allow us, and the ledger that gives it out."""
