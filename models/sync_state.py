@@ -70,7 +70,7 @@ class Watermark(EmbeddedDocument):
     seq = IntField(default=0)
     due_at = DateTimeField()
     failures = IntField(default=0)
-    error = StringField()
+    error = DictField()
 
 
 class SyncState(Document):
@@ -78,7 +78,8 @@ class SyncState(Document):
 
     `next_due_at` is when dispatch looks at this state again, whatever its
     status; it is unset only while paused or needs_reauth.  `fence` grows with
-    every claim; a write that carries an older one is refused.
+    every claim; a write that carries an older one is refused.  `session` is the
+    database session of the run under way.
     """
 
     user_id = StringField(required=True)
@@ -89,6 +90,7 @@ class SyncState(Document):
     projections = MapField(EmbeddedDocumentField(Watermark))
     fence = IntField(required=True, default=0)
     owner = StringField()
+    session = DictField()
     lease_until = DateTimeField()
     next_due_at = DateTimeField()
     requested_at = DateTimeField()

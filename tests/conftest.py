@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import wait_until
 
 from pipeline.config import settings
 
@@ -57,11 +57,14 @@ def servers(data_dir: Path) -> Iterator[dict[str, str]]:
 def stores(servers: dict[str, str]) -> None:
     """Empty stores with their indexes."""
     import models
+    from pipeline.projections import graph
     from pipeline.stores import collection, mongodb, redis_client
 
     settings.cache_clear()
     mongodb()
     models.ensure_indexes()
+    for user_id in collection(models.SyncState).distinct("user_id"):
+        graph.wipe(user_id)
     for model in models.ALL:
         collection(model).delete_many({})
     redis_client().flushdb()
@@ -125,12 +128,3 @@ def answers(client: SandboxClient) -> bool:
     except OSError:
         return False
     return True
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 30) -> None:
-    """Return as soon as `condition` holds; fail with `what` when time is up."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"not within {seconds} s: {what}")
-        time.sleep(0.05)

@@ -1,0 +1,21 @@
+"""The graph projection: landed records as nodes and edges, over Bolt.
+
+advance(user_id)      bring one user's graph up to date; the sweeper asks `lagging`
+rebuild, wipe         from nothing; to nothing
+lag(user_id)          how far it is behind, per source
+"""
+
+from pipeline.projections.graph.advance import Advanced, advance, ensure_schema, rebuild, wipe
+from pipeline.projections.graph.watermark import lag, lagging
+from pipeline.projections.graph.write import apply
+
+__all__ = [
+    "Advanced",
+    "advance",
+    "apply",
+    "ensure_schema",
+    "lag",
+    "lagging",
+    "rebuild",
+    "wipe",
+]

@@ -1,0 +1,22 @@
+"""The sources, by name."""
+
+from difflib import get_close_matches
+
+from pipeline.errors import Permanent
+from pipeline.sources.base import Source
+from pipeline.sources.google.calendar import CalendarSource
+from pipeline.sources.google.contacts import ContactsSource
+from pipeline.sources.google.gmail import GmailSource
+from pipeline.sources.google.tasks import TasksSource
+
+_ALL: tuple[Source, ...] = (CalendarSource(), GmailSource(), ContactsSource(), TasksSource())
+SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
+
+
+def source_named(name: str) -> Source:
+    """Return the source called `name`; raises Permanent that suggests the nearest."""
+    if name in SOURCES:
+        return SOURCES[name]
+    near = get_close_matches(name, SOURCES, n=1, cutoff=0.3)
+    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(SOURCES)}"
+    raise Permanent(f"there is no source {name!r}; {hint}")

@@ -1,0 +1,1 @@
+"""The sync engine: from provider pages to durable records, once and in order."""

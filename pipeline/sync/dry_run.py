@@ -1,0 +1,95 @@
+"""What a sync would change: the same run, with nothing claimed and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from pymongo.client_session import ClientSession
+
+from models import Record, SyncState
+from pipeline.clients.google import GoogleClient
+from pipeline.errors import Permanent
+from pipeline.sources import source_named
+from pipeline.sources.base import Page
+from pipeline.stores import Row, collection, mongodb
+from pipeline.sync.landing import SWEEP_BATCH, Changes, Counts, Lander
+from pipeline.sync.run import Run
+from pipeline.sync.states import Claim
+
+
+class _DryClaim(Claim):
+    """A claim on a copy of the state: every write is left out."""
+
+    def write(self, patch: Row, session: ClientSession | None = None) -> None:
+        """Leave it out."""
+
+    def write_pipeline(self, stages: list[Row]) -> None:
+        """Leave it out."""
+
+
+class _DryLander(Lander):
+    """Compares pages with what is stored; remembers in memory what it would have written."""
+
+    def __init__(self, user_id: str, source: str, parent_field: str | None) -> None:
+        super().__init__(user_id, source, parent_field)
+        self._seen: set[bytes] = set()
+        self._written: dict[bytes, Row] = {}
+
+    def compare(self, stream: str, page: Page, generation: int | None) -> Changes:
+        """Compare, and note every item that `page` names."""
+        named = [*page.upserts, *page.deletions, *(r.item_id for r in page.rejected if r.item_id)]
+        self._seen.update(self.row_id(stream, item_id) for item_id in named)
+        return super().compare(stream, page, generation)
+
+    def unseen(self, stream: str, generation: int) -> set[str]:  # noqa: ARG002
+        """Return up to SWEEP_BATCH live items that no page has named."""
+        unseen: set[str] = set()
+        for row in collection(Record).find(self.live(stream), {"item_id": 1}):
+            if row["_id"] not in self._seen:
+                unseen.add(row["item_id"])
+            if len(unseen) == SWEEP_BATCH:
+                break
+        return unseen
+
+    def known(self, stream: str, item_ids: Collection[str]) -> dict[bytes, Row]:
+        """Return what is stored of these items, or would be by now."""
+        rows = super().known(stream, item_ids)
+        ids = (self.row_id(stream, item_id) for item_id in item_ids)
+        return rows | {row_id: self._written[row_id] for row_id in ids if row_id in self._written}
+
+    def land(
+        self,
+        claim: Claim,  # noqa: ARG002
+        stream: str,
+        page: Page,  # noqa: ARG002
+        changes: Changes,
+        generation: int,
+        patch: Row,  # noqa: ARG002
+        now: datetime,
+    ) -> None:
+        """Remember it, and write nothing."""
+        for item_id, (_, digest) in (changes.created | changes.updated).items():
+            row = {"content_hash": digest, "generation": generation, "deleted_at": None}
+            self._written[self.row_id(stream, item_id)] = row
+        for item_id in changes.deleted:
+            row = {"content_hash": None, "generation": generation, "deleted_at": now}
+            self._written[self.row_id(stream, item_id)] = row
+
+
+def dry_run(user_id: str, source_name: str, *, full: bool = False) -> Counts:
+    """Return what a sync of (user, source) would do now; `full` ignores the cursors.
+
+    Reads the provider, and so costs quota.  Raises Permanent for a source that
+    the user has not connected, and whatever the provider raises.
+    """
+    source = source_named(source_name)
+    state = collection(SyncState).find_one({"user_id": user_id, "source": source_name})
+    if state is None:
+        raise Permanent(f"user {user_id!r} has not connected {source_name}")
+    with GoogleClient.for_source(user_id, source_name) as client:
+        lander = _DryLander(user_id, source_name, source.parent_field)
+        claim = _DryClaim(state, mongodb().client.start_session())
+        run = Run(claim, source, client, lander, datetime.now(UTC), full=full)
+        run.all_streams()
+    return run.counts

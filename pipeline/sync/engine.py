@@ -1,0 +1,220 @@
+"""One sync of one (user, source): claim, read, land, and say what comes next.
+
+Whatever happens to a run, its state becomes due again by itself, except when
+it waits for a person.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from models import SyncRun
+from pipeline import metrics
+from pipeline.clients.google import GoogleClient
+from pipeline.config import settings
+from pipeline.errors import LeaseLost, Misconfigured, RateLimited, ReauthRequired
+from pipeline.sources import source_named
+from pipeline.stores import Row, collection
+from pipeline.sync import due, states
+from pipeline.sync.landing import Counts, Lander
+from pipeline.sync.run import BudgetSpent, Run
+from pipeline.sync.states import Claim
+
+#: A longer wait is left to the due time and the dispatcher.
+LONGEST_DELAY_SECONDS = 120.0
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What one sync did.  `outcome` says how it ended; `lagging`: a projection has work."""
+
+    user_id: str
+    source: str
+    outcome: str = "not_due"
+    counts: Counts = field(default_factory=Counts)
+    calls: int = 0
+    seconds: float = 0.0
+    lagging: bool = False
+    error: dict[str, Any] | None = None
+
+    @property
+    def again_in_seconds(self) -> float | None:
+        """When the rest should be queued again: at once after a full budget, else after the
+        wait for quota; None: nothing is left, or the wait is one for the due time."""
+        if self.outcome == "continued":
+            return 0.0
+        if self.outcome != "rate_limited" or self.error is None:
+            return None
+        wait = float(self.error["retry_after_seconds"])
+        return wait if wait <= LONGEST_DELAY_SECONDS else None
+
+
+def sync(user_id: str, source_name: str, *, force: bool = False, full: bool = False) -> SyncReport:
+    """Bring our copy of one user's source up to date.  Safe to run twice.
+
+    `force` runs it though it is not due, `full` also gives up every cursor.
+    A state that is busy or held gives a report with the outcome "not_due".
+    Raises Transient, Misconfigured, Permanent or what was not foreseen, after
+    the state has been set to become due again.
+    """
+    source = source_named(source_name)
+    report = SyncReport(user_id, source_name)
+    claim = states.claim(user_id, source_name, force=force or full)
+    if claim is None:
+        return report
+    # By the database's clock, as is the moment of a request that comes in meanwhile.
+    started_at, clock = claim.state["last_attempt_at"], time.monotonic()
+    run: Run | None = None
+    try:
+        with states.heartbeat(claim), GoogleClient.for_source(user_id, source_name) as client:
+            lander = Lander(user_id, source_name, source.parent_field)
+            run = Run(claim, source, client, lander, started_at, full=full)
+            try:
+                run.all_streams()
+            finally:
+                report.calls, report.counts = client.calls, run.counts
+        report.outcome = "succeeded"
+        return report
+    except BaseException as error:
+        report.outcome, report.error = _outcome_of(error), _described(error)
+        if report.outcome in ("failed", "misconfigured", "interrupted"):
+            raise
+        return report
+    finally:
+        report.seconds = time.monotonic() - clock
+        with claim.session:
+            _conclude(claim, run, report, started_at)
+
+
+def _outcome_of(error: BaseException) -> str:
+    match error:
+        case BudgetSpent():
+            return "continued"
+        case RateLimited():
+            return "rate_limited"
+        case ReauthRequired():
+            return "needs_reauth"
+        case LeaseLost():
+            return "lease_lost"
+        case Misconfigured():
+            return "misconfigured"
+        case Exception():
+            return "failed"
+        case _:  # the worker's time limit or shutdown, a Ctrl-C
+            return "interrupted"
+
+
+def _described(error: BaseException) -> dict[str, Any] | None:
+    if isinstance(error, BudgetSpent):
+        return None
+    known = type(error).__module__ == "pipeline.errors"
+    # A foreign error's text may hold addresses or request bodies; the log has its traceback.
+    text = str(error) if known else "unexpected; see the worker's log"
+    described: dict[str, Any] = {"class": type(error).__name__, "message": text}
+    if isinstance(error, RateLimited):
+        described |= {"retry_after_seconds": error.retry_after_seconds, "scope": error.scope}
+    return described
+
+
+def _conclude(claim: Claim, run: Run | None, report: SyncReport, started_at: datetime) -> None:
+    """Give the claim back with what comes next, and keep the run's history."""
+    metrics.SYNCS.labels(report.source, report.outcome).inc()
+    metrics.SYNC_SECONDS.labels(report.source).observe(report.seconds)
+    for operation in ("created", "updated", "deleted", "rejected"):
+        amount = getattr(report.counts, operation)
+        if amount:
+            metrics.RECORDS.labels(report.source, operation).inc(amount)
+    if report.outcome == "lease_lost":
+        return
+    now = datetime.now(UTC)
+    patch = _next_state(claim.state, report, started_at, now)
+    if run is not None:
+        patch |= run.pending
+    stages: list[Row] = [
+        {"$set": {name: _literal(value) for name, value in patch.items()}},
+        # A request that came in during the run may have missed what it asked for.
+        {
+            "$set": {
+                "next_due_at": {
+                    "$cond": [
+                        {
+                            "$and": [
+                                {"$gte": ["$requested_at", started_at]},
+                                {"$ne": ["$next_due_at", None]},
+                            ]
+                        },
+                        now,
+                        "$next_due_at",
+                    ]
+                }
+            }
+        },
+    ]
+    try:
+        claim.write_pipeline(stages)
+    except LeaseLost:
+        report.outcome = "lease_lost"
+        return
+    watermark = claim.state["projections"]["graph"]["seq"]
+    report.lagging = claim.state["seq"] > watermark
+    collection(SyncRun).insert_one(_history(report, started_at, now))
+
+
+def _literal(value: Any) -> Any:
+    """Keep MongoDB from reading a dollar sign in data as an expression."""
+    return {"$literal": value}
+
+
+def _next_state(state: Row, report: SyncReport, started_at: datetime, now: datetime) -> Row:
+    """Return the fields of the state after a run that ended as `report` says."""
+    user_id, source = report.user_id, report.source
+    patch: Row = {
+        "owner": None,
+        "session": None,
+        "lease_until": None,
+        "last_error": report.error,
+    }
+    failures = state["consecutive_failures"] + 1
+    match report.outcome:
+        case "succeeded":
+            return patch | {
+                "status": "idle",
+                "fresh_as_of": started_at,
+                "last_success_at": now,
+                "consecutive_failures": 0,
+                "next_due_at": due.next_due(user_id, source, now),
+            }
+        case "continued" | "interrupted":
+            return patch | {"status": "queued", "next_due_at": now}
+        case "rate_limited":
+            assert report.error is not None
+            pause = timedelta(seconds=report.error["retry_after_seconds"])
+            return patch | {"status": "rate_limited", "next_due_at": now + pause}
+        case "needs_reauth":
+            return patch | {"status": "needs_reauth", "next_due_at": None}
+        case "misconfigured":
+            pause = timedelta(seconds=due.MISCONFIGURED_BACKOFF_SECONDS)
+        case _:
+            pause = due.backoff(failures)
+    return patch | {
+        "status": "error",
+        "consecutive_failures": failures,
+        "next_due_at": now + pause,
+    }
+
+
+def _history(report: SyncReport, started_at: datetime, now: datetime) -> Row:
+    return {
+        "user_id": report.user_id,
+        "source": report.source,
+        "outcome": report.outcome,
+        "started_at": started_at,
+        "seconds": round(report.seconds, 3),
+        "calls": report.calls,
+        **asdict(report.counts),
+        "error": report.error,
+        "expires_at": now + timedelta(days=settings().sync_run_retention_days),
+    }

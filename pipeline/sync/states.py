@@ -1,0 +1,197 @@
+"""SyncState in MongoDB: claims, leases, and every write that a run may do to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pymongo import ReturnDocument, timeout
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
+
+from models import SyncState
+from pipeline.config import settings
+from pipeline.errors import LeaseLost
+from pipeline.heartbeat import Heartbeat
+from pipeline.stores import Row, collection, mongodb
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+#: Statuses in which a state waits for a person and is never due.
+HELD = ("paused", "needs_reauth")
+#: A write that waits longer than this for a state is stuck behind a dead transaction.
+LOCK_WAIT_SECONDS = 5
+_FREE: Row = {"$lte": [{"$ifNull": ["$lease_until", _EPOCH]}, "$$NOW"]}
+_DUE: Row = {
+    "$or": [
+        {"$eq": ["$status", "queued"]},
+        {"$and": [{"$gt": ["$next_due_at", None]}, {"$lte": ["$next_due_at", "$$NOW"]}]},
+    ]
+}
+
+
+def stream_key(stream: str) -> str:
+    """Return `stream` as a MongoDB field name, in which dots and dollars mean paths."""
+    return stream.replace("%", "%25").replace(".", "%2E").replace("$", "%24")
+
+
+def ensure(user_id: str, source: str, now: datetime) -> None:
+    """Create the state of (user, source), due now; wake one that waited for its user."""
+    states = collection(SyncState)
+    key = {"user_id": user_id, "source": source}
+    fresh = {
+        "status": "idle",
+        "streams": {},
+        "seq": 0,
+        "projections": {"graph": {"seq": 0, "failures": 0}},
+        "fence": 0,
+        "consecutive_failures": 0,
+        "records": 0,
+        "rejected": 0,
+    }
+    states.update_one(key, {"$setOnInsert": {**fresh, "next_due_at": now}}, upsert=True)
+    states.update_one(
+        {**key, "status": "needs_reauth"},
+        {"$set": {"status": "idle", "next_due_at": now, "consecutive_failures": 0}},
+    )
+
+
+def request(user_id: str, source: str) -> bool:
+    """Make (user, source) due now, also if a run is under way; False if it is held."""
+    found = collection(SyncState).find_one_and_update(
+        {"user_id": user_id, "source": source, "status": {"$nin": list(HELD)}},
+        [
+            {
+                "$set": {
+                    "requested_at": "$$NOW",
+                    # The lease of a run under way is its due time; it looks at requested_at.
+                    "next_due_at": {
+                        "$cond": [{"$eq": ["$status", "syncing"]}, "$next_due_at", "$$NOW"]
+                    },
+                }
+            }
+        ],
+        {"_id": 1},
+    )
+    return found is not None
+
+
+def _lease_end() -> Row:
+    """Return the lease's end by the database's clock, which all workers share."""
+    return {"$add": ["$$NOW", int(settings().lease_seconds * 1000)]}
+
+
+@dataclass(slots=True)
+class Claim:
+    """The right of one run to write (user, source), while its fence is the highest.
+
+    All of the run's transactions use `session`, which the state names: whoever
+    takes over from a killed run ends what that had open.
+    """
+
+    state: Row
+    session: ClientSession
+    lost: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def key(self) -> Row:
+        """The filter that matches only while nobody else has claimed the state."""
+        return {"_id": self.state["_id"], "fence": self.state["fence"]}
+
+    def write(self, patch: Row, session: ClientSession | None = None) -> None:
+        """Set the fields of `patch`.  Raises LeaseLost if another run has taken over."""
+        result = collection(SyncState).update_one(self.key, {"$set": patch}, session=session)
+        self._check(result.matched_count)
+
+    def write_pipeline(self, stages: list[Row]) -> None:
+        """Apply an update pipeline.  Raises LeaseLost if another run has taken over."""
+        self._check(collection(SyncState).update_one(self.key, stages).matched_count)
+
+    def _check(self, matched: int) -> None:
+        if not matched:
+            self.lost.set()
+            raise LeaseLost("another run has claimed this source")
+
+    def renew(self) -> None:
+        """Push the end of the lease out."""
+        end = _lease_end()
+        self.write_pipeline([{"$set": {"lease_until": end, "next_due_at": end}}])
+
+
+def claim(user_id: str, source: str, *, force: bool) -> Claim | None:
+    """Claim (user, source) for one run, or return None if it is busy, held or not due.
+
+    `force` also takes a state that is not due.  The database's clock decides,
+    so that workers with wrong clocks cannot take a lease too early.
+    """
+    session = mongodb().client.start_session()
+    wanted: Row = {
+        "user_id": user_id,
+        "source": source,
+        "status": {"$nin": list(HELD)},
+        "$expr": {"$and": [_FREE] if force else [_FREE, _DUE]},
+    }
+    try:
+        state = _claimed(wanted, session)
+    except PyMongoError as error:
+        if not error.timeout:
+            raise
+        # A killed worker's open transaction holds the state until the server ends it.
+        release_dead_locks({"user_id": user_id, "source": source})
+        state = _claimed(wanted, session)
+    return None if state is None else Claim(state, session)
+
+
+def _claimed(wanted: Row, session: ClientSession) -> Row | None:
+    end = _lease_end()
+    claimed = {
+        "status": "syncing",
+        "owner": f"{socket.gethostname()}:{os.getpid()}",
+        "session": {"$literal": session.session_id},
+        "fence": {"$add": ["$fence", 1]},
+        "lease_until": end,
+        "next_due_at": end,
+        "last_attempt_at": "$$NOW",
+    }
+    with timeout(LOCK_WAIT_SECONDS):
+        return collection(SyncState).find_one_and_update(
+            wanted, [{"$set": claimed}], return_document=ReturnDocument.AFTER
+        )
+
+
+def release_dead_locks(whose: Row) -> None:
+    """End the transactions that killed runs have left open on the states that match `whose`.
+
+    MongoDB itself waits for transactionLifetimeLimitSeconds, a minute by
+    default, and until then every write to such a state blocks.
+    https://www.mongodb.com/docs/manual/reference/command/killSessions/
+    """
+    dead: Row = {"status": "syncing", "session": {"$ne": None}, "$expr": _FREE}
+    rows = collection(SyncState).find(whose | dead, {"session": 1})
+    sessions = [row["session"] for row in rows]
+    if sessions:
+        database = mongodb()
+        database.client.admin.command(
+            "killSessions", sessions, codec_options=database.codec_options
+        )
+
+
+def heartbeat(claim: Claim) -> Heartbeat:
+    """Return what renews a claim's lease until the run ends.
+
+    A process that was stopped renews nothing; the fence then keeps it from
+    writing when it wakes up.
+    """
+
+    def beat() -> bool:
+        try:
+            claim.renew()
+        except LeaseLost:
+            return False
+        except PyMongoError:
+            pass  # the next beat may get through; without one, the lease runs out
+        return True
+
+    return Heartbeat("lease-heartbeat", settings().lease_seconds / 3, beat)

@@ -1,0 +1,57 @@
+"""Every query of the hot paths is answered by an index, not by reading the collection."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import models
+from models import Connection, Record, RejectedItem, SyncRun, SyncState
+from pipeline.stores import collection
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RECORDS = {"user_id": "u", "source": "google_calendar"}
+STREAM = {**RECORDS, "stream": "events/c", "deleted_at": None}
+QUERIES: list[tuple[type[Any], dict[str, Any], list[tuple[str, int]]]] = [
+    (SyncState, {"user_id": "u", "source": "google_calendar"}, []),
+    (SyncState, {"next_due_at": {"$lte": NOW}}, [("next_due_at", 1)]),
+    (SyncState, {"projections.graph.due_at": {"$lte": NOW}}, []),
+    (SyncState, {"source": "google_calendar"}, []),
+    (SyncState, {"user_id": "u"}, []),
+    (Record, {**RECORDS, "seq": {"$gt": 5, "$lte": 9}}, [("seq", 1)]),
+    (Record, {**STREAM, "generation": {"$lt": 3}}, []),
+    (Record, {**STREAM, "item.recurringEventId": {"$in": ["a", "b"]}}, []),
+    (Record, {"user_id": "u", "deleted_at": None}, []),
+    (Connection, {"user_id": "u", "provider": "google"}, []),
+    (SyncRun, {"user_id": "u", "source": "google_calendar"}, [("started_at", -1)]),
+    (RejectedItem, {"user_id": "u", "source": "google_calendar"}, []),
+]
+
+
+def stages(plan: dict[str, Any]) -> set[str]:
+    inner = [plan.get("inputStage"), *plan.get("inputStages", ())]
+    return {plan["stage"]}.union(*(stages(stage) for stage in inner if stage))
+
+
+@pytest.mark.parametrize(("model", "query", "sort"), QUERIES)
+def test_a_query_uses_an_index(
+    stores: None, model: type[Any], query: dict[str, Any], sort: list[tuple[str, int]]
+) -> None:
+    cursor = collection(model).find(query)
+    plan = (cursor.sort(sort) if sort else cursor).explain()["queryPlanner"]["winningPlan"]
+    used = stages(plan.get("queryPlan", plan))
+    assert "COLLSCAN" not in used
+    assert "SORT" not in used
+
+
+def test_indexes_can_be_made_twice(stores: None) -> None:
+    before = collection(Record).index_information()
+    models.ensure_indexes()
+    assert collection(Record).index_information() == before
+
+
+def test_a_sync_run_goes_by_itself(stores: None) -> None:
+    indexes = collection(SyncRun).index_information()
+    assert any(index.get("expireAfterSeconds") == 0 for index in indexes.values())
