@@ -12,14 +12,26 @@ from pipeline.config import Settings
 #: Attributes that logging itself puts on a record; whatever else is there is a field.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
+#: These log whole request addresses, which hold ids and search terms, or one line per retry.
+_NOISY = (
+    "apscheduler",
+    "backoff",
+    "composio_client",
+    "google",
+    "google_auth_httplib2",
+    "googleapiclient",
+    "httpx",
+    "neo4j",
+    "urllib3",
+)
+
 
 def configure(settings: Settings) -> None:
     """Write log lines of this process to standard error, in the form that is set."""
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonFormatter() if settings.log_format == "json" else _TextFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    # These log whole request addresses, which hold ids and search terms, or one line per retry.
-    for noisy in ("googleapiclient", "google_auth_httplib2", "urllib3", "neo4j", "apscheduler"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 

@@ -1,6 +1,9 @@
 """Every Prometheus metric of Headrace, in one place.  No label ever holds a user."""
 
+from typing import NamedTuple
+
 from prometheus_client import Counter, Histogram
+from prometheus_client.metrics import MetricWrapperBase
 
 SYNCS = Counter("headrace_syncs_total", "Syncs that ended, by outcome.", ["source", "outcome"])
 SYNC_SECONDS = Histogram(
@@ -49,3 +52,48 @@ JOB_WAIT_SECONDS = Histogram(
     ["queue"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600),
 )
+
+
+class Fleet(NamedTuple):
+    """What the scheduler says about all users: read from the stores when Prometheus asks."""
+
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+
+
+FLEET = {
+    "headrace_queue_jobs": Fleet("gauge", "Jobs by state.", ("queue", "state")),
+    "headrace_queue_oldest_seconds": Fleet("gauge", "Age of the longest waiting job.", ("queue",)),
+    "headrace_freshness_seconds": Fleet(
+        "histogram",
+        "Age of each user's copy; users never synced count as infinitely old.",
+        ("source",),
+    ),
+    "headrace_fresh_share": Fleet(
+        "gauge", "Share of users within the freshness target.", ("source",)
+    ),
+    "headrace_users": Fleet("gauge", "Users by sync status.", ("source", "status")),
+    "headrace_live_records": Fleet("gauge", "Records that are not deleted.", ("source",)),
+    "headrace_projection_lag_records": Fleet(
+        "gauge", "Landed changes that the projection has not seen.", ("projection", "source")
+    ),
+    "headrace_connections": Fleet("gauge", "Connections by status.", ("provider", "status")),
+    "headrace_store_up": Fleet(
+        "gauge", "Whether the store answered the last question.", ("store",)
+    ),
+}
+
+
+def documented() -> list[tuple[str, str, str, str, str]]:
+    """Return name, type, labels, process and meaning of every metric."""
+    rows = []
+    for wrapper in globals().values():
+        if isinstance(wrapper, MetricWrapperBase):
+            [family] = wrapper.describe()
+            name = family.name + ("_total" if family.type == "counter" else "")
+            labels = ", ".join(wrapper._labelnames)
+            rows.append((name, family.type, labels, "worker", family.documentation))
+    for name, fleet in FLEET.items():
+        rows.append((name, fleet.kind, ", ".join(fleet.labels), "scheduler", fleet.help))
+    return rows

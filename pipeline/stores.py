@@ -12,7 +12,7 @@ import mongoengine
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, PyMongoError
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -66,8 +66,12 @@ def mongodb() -> Database[Row]:
             serverSelectionTimeoutMS=5000,
         )
         database = client.get_default_database()
-    except ConfigurationError as error:
-        raise Misconfigured(f"MONGODB_URI: {error}; expected mongodb://host/database") from None
+    except (ConfigurationError, InvalidURI) as error:
+        # Its text may quote a part of the password.
+        raise Misconfigured(
+            f"MONGODB_URI cannot be read ({type(error).__name__}); "
+            "expected mongodb://host/database, with % for special characters"
+        ) from None
     try:
         _until_it_answers(lambda: client.admin.command("ping"))
     except PyMongoError as error:

@@ -1,0 +1,127 @@
+"""What only one process needs to say: queue depth, freshness, lag.  Served by the scheduler."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from prometheus_client import REGISTRY, start_http_server
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from pymongo.errors import PyMongoError
+from redis.exceptions import RedisError
+
+from pipeline.config import settings
+from pipeline.errors import HeadraceError
+from pipeline.freshness import AGE_BUCKETS, SourceFreshness, by_source, connections_by_status
+from pipeline.metrics import FLEET
+from pipeline.queue_depth import depth
+from pipeline.queues import QUEUES
+
+log = logging.getLogger(__name__)
+
+#: The aggregations read every sync state; more often than this would be waste.
+FRESHNESS_SAMPLE_SECONDS = 15.0
+
+
+class FleetCollector(Collector):
+    """Reads the stores when Prometheus asks; a store that is down is said to be so."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sampled_at = 0.0
+        self._sources: list[SourceFreshness] = []
+        self._connections: dict[tuple[str, str], int] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of queues and sources, and whether each store answered."""
+        up = _gauge("headrace_store_up")
+        try:
+            yield from _queue_metrics()
+            up.add_metric(["redis"], 1)
+        except RedisError:
+            up.add_metric(["redis"], 0)
+        try:
+            with self._lock:
+                self._sample()
+            yield from _freshness_metrics(self._sources)
+            yield from _connection_metrics(self._connections)
+            up.add_metric(["mongodb"], 1)
+        except (PyMongoError, HeadraceError):
+            up.add_metric(["mongodb"], 0)
+        yield up
+
+    def _sample(self) -> None:
+        if time.monotonic() - self._sampled_at < FRESHNESS_SAMPLE_SECONDS:
+            return
+        self._sources = by_source(datetime.now(UTC))
+        self._connections = connections_by_status()
+        self._sampled_at = time.monotonic()
+
+
+def _gauge(name: str) -> GaugeMetricFamily:
+    fleet = FLEET[name]
+    return GaugeMetricFamily(name, fleet.help, labels=fleet.labels)
+
+
+def _queue_metrics() -> Iterator[Metric]:
+    jobs = _gauge("headrace_queue_jobs")
+    oldest = _gauge("headrace_queue_oldest_seconds")
+    for name in QUEUES:
+        now = depth(name)
+        for state in ("waiting", "running", "delayed", "dead"):
+            jobs.add_metric([name, state], getattr(now, state))
+        oldest.add_metric([name], now.oldest_seconds)
+    yield jobs
+    yield oldest
+
+
+def _freshness_metrics(sources: list[SourceFreshness]) -> Iterator[Metric]:
+    ages = HistogramMetricFamily(
+        "headrace_freshness_seconds",
+        FLEET["headrace_freshness_seconds"].help,
+        labels=FLEET["headrace_freshness_seconds"].labels,
+    )
+    share = _gauge("headrace_fresh_share")
+    users = _gauge("headrace_users")
+    records = _gauge("headrace_live_records")
+    lag = _gauge("headrace_projection_lag_records")
+    for freshness in sources:
+        label = [freshness.source]
+        buckets = [
+            (str(float(seconds)), float(count))
+            for seconds, count in zip(AGE_BUCKETS, freshness.ages, strict=True)
+        ]
+        buckets.append(("+Inf", float(freshness.users)))
+        ages.add_metric(label, buckets, freshness.age_sum_seconds)
+        share.add_metric(label, freshness.share)
+        records.add_metric(label, freshness.records)
+        lag.add_metric(["graph", freshness.source], freshness.lag)
+        for status, count in freshness.statuses.items():
+            users.add_metric([freshness.source, status], count)
+    yield from (ages, share, users, records, lag)
+
+
+def _connection_metrics(connections: dict[tuple[str, str], int]) -> Iterator[Metric]:
+    family = _gauge("headrace_connections")
+    for labels, count in connections.items():
+        family.add_metric(labels, count)
+    yield family
+
+
+def serve() -> None:
+    """Serve /metrics of this process on SCHEDULER_METRICS_PORT, unless that is 0."""
+    port = settings().scheduler_metrics_port
+    if not port:
+        return
+    REGISTRY.register(FleetCollector())
+    try:
+        start_http_server(port, settings().metrics_host)
+    except OSError as error:
+        log.error(
+            "metrics are not served",
+            extra={"setting": f"SCHEDULER_METRICS_PORT={port}", "reason": error.strerror},
+        )

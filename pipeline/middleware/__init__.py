@@ -1,0 +1,1 @@
+"""Dramatiq middleware, one idea per file."""
