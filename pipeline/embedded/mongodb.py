@@ -43,6 +43,8 @@ class MongoDBServer(Server):
             # Files of 100 MB, made ahead, are the default for this journal.
             *("--wiredTigerEngineConfigString", "log=(file_max=16MB,prealloc=false)"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # What a killed worker had open blocks nobody for longer than this.
+            *("--setParameter", "transactionLifetimeLimitSeconds=15"),
             "--quiet",  # no line for each connection
             # Its lines on slow operations quote what was searched for: addresses, subjects.
             *("--slowms", "3600000"),

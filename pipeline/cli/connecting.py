@@ -1,0 +1,47 @@
+"""What `headrace connect` and the demo of `headrace up` have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline import dispatch
+from pipeline.cli.exits import WrongUse
+from pipeline.cli.names import suggestion
+from pipeline.cli.probes import redis_problem
+from pipeline.config import settings
+from pipeline.errors import Misconfigured
+from pipeline.sandbox.client import SandboxClient
+
+_LONGEST_USER_ID = 200
+
+
+def sandbox_grant(user_id: str) -> dict[str, Any]:
+    """Return a grant of the sandbox's user of the same id, in authorized-user form."""
+    url = settings().google_api_base_url
+    if not url:
+        raise Misconfigured("GOOGLE_API_BASE_URL is empty; it must name a running sandbox")
+    sandbox = SandboxClient(url)
+    try:
+        names = [user.user for user in sandbox.users()]
+        if user_id not in names:
+            hint = suggestion(user_id, names)
+            raise WrongUse(f"the sandbox has no user {user_id!r}{hint}")
+        return sandbox.authorized_user(user_id)
+    finally:
+        sandbox.close()
+
+
+def check_user_id(user_id: str) -> None:
+    """Raise WrongUse if `user_id` may not name a new user."""
+    if not user_id.strip() or len(user_id) > _LONGEST_USER_ID or not user_id.isprintable():
+        raise WrongUse(
+            f"a user id is 1 to {_LONGEST_USER_ID} printable characters, and not only spaces"
+        )
+
+
+def look_for_due_now() -> bool:
+    """Have a worker look for who is due, instead of at the next tick; False without Redis."""
+    if redis_problem():
+        return False
+    dispatch.send("dispatch")
+    return True

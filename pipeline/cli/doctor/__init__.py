@@ -1,0 +1,1 @@
+"""`headrace doctor`: every setting and every store, what is wrong and how to mend it."""

@@ -1,0 +1,111 @@
+"""What commands print: tables for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+
+#: What a table cell may be; plain text is never read as markup.
+Cell = str | int | Text | None
+
+
+def examples(*lines: str) -> str:
+    """Return the epilog of a command's help: what a person would type."""
+    return "\n".join(["[bold]Examples[/bold]", *(f"  [cyan]{line}[/cyan]" for line in lines)])
+
+
+def print_json(document: Any) -> None:
+    """Print `document`; times become ISO 8601 in UTC."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=_as_json)
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def console() -> Console:
+    """Return a console on standard output as it is now; tables are as wide as they need to be."""
+    made = Console(highlight=False)
+    if not made.is_terminal:  # a table that is piped on must not be folded or cut
+        made = Console(highlight=False, width=250)
+    return made
+
+
+def note(text: str) -> None:
+    """Tell a person something that is not the result, on standard error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
+    """Return a table; whole columns of numbers stand right."""
+    filled = [[_cell(value) for value in row] for row in rows]
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for position, name in enumerate(columns):
+        cells = [row[position].plain for row in filled]
+        numeric = bool(cells) and all(_is_number(cell) for cell in cells)
+        made.add_column(name, justify="right" if numeric else "left", header_style="dim")
+    for row in filled:
+        made.add_row(*row)
+    return made
+
+
+def _cell(value: Cell) -> Text:
+    if isinstance(value, Text):
+        return value
+    return Text("–" if value is None else number(value) if isinstance(value, int) else value)
+
+
+def _is_number(cell: str) -> bool:
+    return cell == "–" or cell.rstrip("%").replace(",", "").replace(".", "").isdigit()
+
+
+def number(value: int) -> str:
+    """Return a whole number with thousands apart."""
+    return f"{value:,}"
+
+
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration in its one or two largest units: "3 s", "4 min", "2 h 5 min"."""
+    if seconds is None:
+        return "–"
+    left = max(0, round(seconds))
+    if left == 0:
+        return "0 s"
+    first = next(index for index, (size, _) in enumerate(_UNITS) if left >= size)
+    parts = []
+    # Seconds beside minutes say nothing that a person acts on.
+    for size, unit in _UNITS[first : first + 2] if first < 2 else _UNITS[first : first + 1]:
+        amount, left = divmod(left, size)
+        if amount:
+            parts.append(f"{amount} {unit}")
+    return " ".join(parts)
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """Return how long ago `moment` was."""
+    return "never" if moment is None else f"{duration((now - moment).total_seconds())} ago"
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage, never rounded up to 100."""
+    return "100%" if share >= 1 else f"{min(share * 100, 99.9):.1f}%"

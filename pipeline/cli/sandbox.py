@@ -1,0 +1,271 @@
+"""`headrace sandbox`: serve a local Google, and change what it has while it runs."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.cli.exits import WrongUse
+from pipeline.cli.names import require_source, suggestion
+from pipeline.cli.output import AsJson, Cell, console, examples, note, print_json, table
+from pipeline.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from pipeline.sandbox.client import SandboxClient
+
+app = typer.Typer(rich_markup_mode="rich")
+
+Url = Annotated[
+    str | None, typer.Option(help="Of the running sandbox; without it GOOGLE_API_BASE_URL.")
+]
+User = Annotated[str | None, typer.Option(help="Only this user; all without.")]
+_HOST = "127.0.0.1"
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog=examples(
+        "headrace sandbox --port 8085 --data sandbox.sqlite3",
+        "headrace sandbox mutate --seed 7 --changes 500",
+        "headrace sandbox fault status --param code=503 --times 5",
+    ),
+)
+def sandbox(
+    context: typer.Context,
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8085,
+    data: Annotated[str, typer.Option(help="SQLite file, or :memory:.")] = "sandbox.sqlite3",
+    as_json: AsJson = False,
+) -> None:
+    """Serve Google's OAuth, Calendar, Gmail, People and Tasks APIs on this machine.
+
+    The commands below talk to a sandbox that runs, such as that of `headrace up --demo`.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from pipeline.sandbox.app import serve
+
+    if port == 0:
+        with socket.create_server((_HOST, 0)) as free:
+            port = free.getsockname()[1]
+    url = f"http://{_HOST}:{port}"
+    names = ("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL")
+    if as_json:
+        print_json({"data": data, **dict.fromkeys(names, url)})
+    else:
+        note(f"The sandbox serves {url} until Ctrl-C. Point Headrace at it:")
+        for name in names:
+            note(f"  export {name}={url}")
+    try:
+        serve(_HOST, port, data)
+    except OSError as error:
+        raise Misconfigured(f"port {port}: {error.strerror}") from None
+
+
+@app.command(epilog=examples("headrace sandbox users", "headrace sandbox users --json"))
+def users(*, url: Url = None, as_json: AsJson = False) -> None:
+    """List the users of the sandbox, and how many items each has."""
+    with _running(url) as client:
+        found = client.users()
+    if as_json:
+        print_json(
+            {"users": [{"user": u.user, "items": u.counts, "total": u.total} for u in found]}
+        )
+        return
+    sources = sorted({source for user in found for source in user.counts})
+    rows: list[list[Cell]] = [
+        [user.user, *(sum(user.counts.get(s, {}).values()) for s in sources), user.total]
+        for user in found
+    ]
+    console().print(table(None, ("user", *sources, "total"), rows))
+
+
+@app.command(
+    epilog=examples(
+        "headrace sandbox mutate --seed 7 --changes 500",
+        "headrace sandbox mutate --changes 20 --users user0001,user0002 --expire-cursors 0.5",
+    )
+)
+def mutate(
+    *,
+    changes: Annotated[int, typer.Option(min=0, help="How many, spread over the users.")] = 100,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed makes the same changes; random without.")
+    ] = None,
+    users: Annotated[
+        str | None, typer.Option(help="Only these users, with commas between; all without.")
+    ] = None,
+    expire_cursors: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Then expire the cursors of this share of the sources."),
+    ] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make users do things: write, move and delete events, mails, contacts and tasks."""
+    chosen = seed if seed is not None else random.randrange(2**31)
+    names = [name.strip() for name in users.split(",")] if users else None
+    with _running(url) as client:
+        _require_sandbox_users(client, names or ())
+        done = client.mutate(chosen, changes, names, expire_cursors)
+    if as_json:
+        print_json({"seed": chosen, **done})
+        return
+    kinds = sorted({kind for counts in done["by_source"].values() for kind in counts})
+    rows = [
+        (source, *(counts.get(kind, 0) for kind in kinds))
+        for source, counts in done["by_source"].items()
+    ]
+    console().print(table(None, ("source", *kinds), rows))
+    note(f"{done['changes']} changes with --seed {chosen}; {len(done['expired'])} cursors expired.")
+
+
+@app.command(
+    epilog=examples(
+        "headrace sandbox fault status --param code=503 --times 5",
+        "headrace sandbox fault hang --match user=user0001 --param seconds=60",
+        "headrace sandbox fault status --param code=429 --param retry_after=2 --probability 0.1",
+        "headrace sandbox fault --clear",
+    )
+)
+def fault(
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]")] = None,
+    *,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(help="api=, method=, user= or path=, with * for anything; may be repeated."),
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option(help="name=value; may be repeated.")] = None,
+    times: Annotated[int | None, typer.Option(min=1, help="How often it strikes; once.")] = None,
+    probability: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Strikes for ever, but not always.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all faults.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the sandbox misbehave. Without KIND, show the faults in force and the kinds."""
+    if clear and kind is not None:
+        raise WrongUse("--clear removes all faults; give no KIND with it")
+    with _running(url) as client:
+        if clear:
+            client.clear_faults()
+        elif kind is not None:
+            rule = {"times": times, "probability": probability}
+            rule = {name: value for name, value in rule.items() if value is not None}
+            client.fault(kind, match=_pairs(match), params=_pairs(param, decode=True), **rule)
+        faults = client.faults()
+    _show_faults(faults, as_json=as_json)
+
+
+def _show_faults(faults: list[dict[str, Any]], *, as_json: bool) -> None:
+    from pipeline.sandbox.faults import KINDS
+
+    if as_json:
+        print_json({"faults": faults, "kinds": {kind: sorted(KINDS[kind]) for kind in KINDS}})
+        return
+    columns = ("id", "kind", "match", "params", "left", "probability", "hits")
+    rows = [[_plain(fault[name]) for name in columns] for fault in faults]
+    console().print(table("Faults in force", columns, rows))
+    if not faults:
+        known = [(kind, ", ".join(sorted(params))) for kind, params in KINDS.items()]
+        console().print(table("Kinds", ("kind", "params"), known))
+
+
+@app.command("expire-cursors", epilog=examples("headrace sandbox expire-cursors --user user0001"))
+def expire_cursors(
+    *,
+    user: User = None,
+    source: Annotated[str | None, typer.Option(help="Only this source; all without.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the sandbox forget cursors, as providers do after days or weeks."""
+    if source is not None:
+        require_source(source)
+    with _running(url) as client:
+        _require_sandbox_users(client, [user] if user else ())
+        expired = client.expire_cursors(user, source)
+    if as_json:
+        print_json({"expired": expired})
+    else:
+        note(f"The cursors of {expired} sources of users are expired.")
+
+
+@app.command(epilog=examples("headrace sandbox usage", "headrace sandbox usage --clear"))
+def usage(
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Count from 0 again.")] = False,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was asked of the sandbox, how it answered, and what that cost of the quotas."""
+    with _running(url) as client:
+        rows = client.usage()
+        if clear:
+            client.clear_usage()
+    if as_json:
+        print_json({"usage": rows})
+        return
+    sums: Counter[tuple[str, str, str]] = Counter()
+    units: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        key = (row["api"], row["method"], str(row["code"]))
+        sums[key] += row["calls"]
+        units[key] += row["units"]
+    cells = [(*key, calls, units[key]) for key, calls in sorted(sums.items())]
+    console().print(table(None, ("api", "method", "code", "calls", "units"), cells))
+
+
+@contextmanager
+def _running(url: str | None) -> Iterator[SandboxClient]:
+    """Yield a client of the running sandbox.  Raises Misconfigured if none is named."""
+    from pipeline.config import settings
+    from pipeline.sandbox.client import SandboxClient
+
+    where = url or settings().google_api_base_url
+    if not where:
+        raise Misconfigured("give --url, or set GOOGLE_API_BASE_URL to a running sandbox")
+    client = SandboxClient(where)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _require_sandbox_users(client: SandboxClient, names: Iterable[str]) -> None:
+    known = [user.user for user in client.users()] if names else []
+    for name in names:
+        if name not in known:
+            raise WrongUse(f"the sandbox has no user {name!r}{suggestion(name, known)}")
+
+
+def _pairs(given: list[str] | None, *, decode: bool = False) -> dict[str, Any]:
+    """Return name=value pairs; with `decode` a value that is JSON becomes what it says."""
+    pairs: dict[str, Any] = {}
+    for entry in given or ():
+        name, equals, value = entry.partition("=")
+        if not name or not equals:
+            raise WrongUse(f"{entry!r} is not name=value")
+        pairs[name] = _decoded(value) if decode else value
+    return pairs
+
+
+def _decoded(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _plain(value: Any) -> str | int:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={inner}" for name, inner in value.items())
+    return "always" if value is None else value if isinstance(value, int) else str(value)

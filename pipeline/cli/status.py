@@ -1,0 +1,237 @@
+"""`headrace status`: how fresh the copies are, what waits, and what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from pipeline.cli.exits import FAILED, NO_ANSWER
+from pipeline.cli.output import (
+    AsJson,
+    Cell,
+    age,
+    console,
+    duration,
+    examples,
+    number,
+    percent,
+    print_json,
+    table,
+)
+
+if TYPE_CHECKING:
+    from pipeline.cli.fleet import Backfill, Failure, GraphFailure, Rejections
+    from pipeline.freshness import SourceFreshness
+    from pipeline.queue_depth import Depth
+
+app = typer.Typer(rich_markup_mode="rich")
+
+
+@app.command(
+    epilog=examples("headrace status", "headrace status user0003", "headrace status --json")
+)
+def status(
+    user: Annotated[str | None, typer.Argument(metavar="[USER]", help="Only this user.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show freshness, queues, how far the graph lags, and who fails and why.
+
+    Ends with 4 if a store does not answer (and still shows what the others know), with 1 if
+    something fails or waits for its user.
+    """
+    found = look(user)
+    if as_json:
+        print_json(found.as_document())
+    else:
+        for part in _shown(found):
+            console().print(part)
+    if any(found.stores.values()):
+        raise typer.Exit(NO_ANSWER)
+    if found.graph_failures or any(f.status != "rate_limited" for f in found.failures):
+        raise typer.Exit(FAILED)
+
+
+@dataclass(slots=True)
+class Found:
+    """What the stores that answer know.  `stores` has the problem of each, None if it answers."""
+
+    at: datetime
+    user: str | None
+    stores: dict[str, str | None]
+    sources: list[SourceFreshness] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    backfills: list[Backfill] = field(default_factory=list)
+    graph_failures: list[GraphFailure] = field(default_factory=list)
+    rejections: list[Rejections] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    queues: dict[str, Depth] = field(default_factory=dict)
+
+    def as_document(self) -> dict[str, Any]:
+        """Return it for `--json`."""
+        document = {
+            "at": self.at,
+            "user": self.user,
+            "stores": self.stores,
+            "sources": [asdict(source) | {"share": source.share} for source in self.sources],
+            "failures": [asdict(f) | {"next": f.what_next} for f in self.failures],
+            "backfills": [asdict(backfill) for backfill in self.backfills],
+            "graph_failures": [asdict(failure) for failure in self.graph_failures],
+            "rejected": [asdict(rejections) for rejections in self.rejections],
+            "queues": {name: asdict(depth) for name, depth in self.queues.items()},
+        }
+        return document | ({"runs": self.runs} if self.user else {})
+
+
+def look(user: str | None) -> Found:
+    """Ask every store that answers.  Raises WrongUse for an unknown user."""
+    from pipeline.cli import fleet
+    from pipeline.cli.names import require_user
+    from pipeline.cli.probes import problems
+    from pipeline.freshness import by_source
+    from pipeline.queue_depth import depth
+    from pipeline.queues import QUEUES
+
+    found = Found(datetime.now(UTC), user, problems())
+    if not found.stores["mongodb"]:
+        if user is not None:
+            require_user(user)
+            found.runs = fleet.runs(user)
+        found.sources = [source for source in by_source(found.at, user) if source.users]
+        found.failures = fleet.failures(user)
+        found.backfills = fleet.backfills(user)
+        found.graph_failures = fleet.graph_failures(user)
+        found.rejections = fleet.rejections(user)
+    if not found.stores["redis"]:
+        found.queues = {name: depth(name) for name in QUEUES}
+    return found
+
+
+def _shown(found: Found) -> Iterator[RenderableType]:
+    for problem in filter(None, found.stores.values()):
+        yield Text(f"{problem}.", style="bold red")
+    if not found.stores["mongodb"]:
+        if not found.sources:
+            yield Text("Nobody is connected yet: see `headrace connect --help`.")
+        else:
+            yield _freshness(found)
+    if found.queues:
+        yield Text("")
+        yield _queues(found)
+    sections = (_failures, _graph_failures, _backfills, _rejections, _runs)
+    for title, columns, rows in (section(found) for section in sections):
+        if rows:
+            yield Text("")
+            yield table(title, columns, rows)
+
+
+def _freshness(found: Found) -> RenderableType:
+    columns = ("source", "users", "fresh", "target", "oldest", "due", "statuses")
+    rows: list[list[Cell]] = []
+    for source in found.sources:
+        statuses = ", ".join(
+            f"{number(count)} {name}" for name, count in sorted(source.statuses.items())
+        )
+        share = Text(percent(source.share), style="green" if source.share == 1 else "yellow")
+        times = (duration(source.target_seconds), duration(source.oldest_seconds))
+        counts: list[Cell] = [source.records, source.rejected, source.lag]
+        rows.append([source.source, source.users, share, *times, source.due, statuses, *counts])
+    return table("Freshness", (*columns, "records", "rejected", "graph behind"), rows)
+
+
+def _queues(found: Found) -> RenderableType:
+    columns = ("queue", "waiting", "running", "delayed", "dead", "oldest waits")
+    return table(
+        "Queues",
+        columns,
+        [
+            (name, d.waiting, d.running, d.delayed, d.dead, duration(d.oldest_seconds or None))
+            for name, d in found.queues.items()
+        ],
+    )
+
+
+_Section = tuple[str, tuple[str, ...], list[list[Cell]]]
+
+
+def _failures(found: Found) -> _Section:
+    columns = ("source", "users", "such as", "why", "last success", "next try", "what happens")
+    return (
+        "What fails or waits",
+        columns,
+        [
+            [
+                failure.source,
+                failure.users,
+                ", ".join(failure.examples),
+                Text(failure.message or failure.status, style="yellow"),
+                age(failure.since, found.at),
+                _until(failure.next_try, found.at),
+                failure.what_next,
+            ]
+            for failure in found.failures
+        ],
+    )
+
+
+def _until(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return "–"
+    seconds = (moment - now).total_seconds()
+    return f"in {duration(seconds)}" if seconds > 0 else "now"
+
+
+def _backfills(found: Found) -> _Section:
+    columns = ("user", "source", "items so far", "of about", "done in")
+    return (
+        "Listings under way",
+        columns,
+        [[b.user, b.source, b.done, b.total, duration(b.seconds_left)] for b in found.backfills],
+    )
+
+
+def _graph_failures(found: Found) -> _Section:
+    columns = ("users", "why", "next try")
+    return (
+        "Why the graph lags",
+        columns,
+        [
+            [failure.users, failure.reason, _until(failure.next_try, found.at)]
+            for failure in found.graph_failures
+        ],
+    )
+
+
+def _rejections(found: Found) -> _Section:
+    columns = ("source", "items", "why", "newest")
+    return (
+        "Set aside until a whole version comes",
+        columns,
+        [[r.source, r.items, r.reason, age(r.newest, found.at)] for r in found.rejections],
+    )
+
+
+def _runs(found: Found) -> _Section:
+    columns = ("source", "when", "outcome", "seconds", "calls", "changes", "why")
+    return (
+        "Newest syncs",
+        columns,
+        [
+            [
+                run["source"],
+                age(run["started_at"], found.at),
+                run["outcome"],
+                f"{run['seconds']:.1f}",
+                run["calls"],
+                run["created"] + run["updated"] + run["deleted"],
+                (run["error"] or {}).get("message", ""),
+            ]
+            for run in found.runs
+        ],
+    )

@@ -1,0 +1,86 @@
+"""Demo users: made in the sandbox and connected, while the workers are already at it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import requests
+
+from models import Connection
+from pipeline.cli.connecting import look_for_due_now
+from pipeline.connect import connect_google
+from pipeline.errors import Misconfigured, Transient
+from pipeline.sandbox.client import SandboxClient, SandboxError
+from pipeline.stores import collection
+
+#: Users are made and connected in groups, so that syncing begins with the first.
+_GROUP = 5
+_HEALTHY_WITHIN_SECONDS = 60.0
+_POLL_SECONDS = 0.1
+
+
+class DemoUsers:
+    """Makes and connects `count` users in a thread of its own."""
+
+    def __init__(self, sandbox_url: str, count: int) -> None:
+        self.count = count
+        self.connected = 0
+        self._sandbox = SandboxClient(sandbox_url)
+        self._stop = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="demo-users", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give up what is not made yet."""
+        self._stop.set()
+
+    def are_ready(self) -> bool:
+        """Return whether all are connected.  Raises what went wrong in the thread."""
+        if self._error is not None:
+            raise self._error
+        return self.connected == self.count
+
+    def _run(self) -> None:
+        try:
+            self._await_sandbox()
+            for so_far in [*range(_GROUP, self.count, _GROUP), self.count]:
+                if self._stop.is_set():
+                    return
+                self._make(so_far)
+        except Exception as error:  # noqa: BLE001 - raised again where it can be told, in are_ready
+            self._error = error
+        finally:
+            self._sandbox.close()
+
+    def _await_sandbox(self) -> None:
+        deadline = time.monotonic() + _HEALTHY_WITHIN_SECONDS
+        while not self._stop.is_set():
+            try:
+                self._sandbox.health()
+            except requests.ConnectionError:
+                if time.monotonic() > deadline:
+                    raise Transient("the sandbox does not answer; see its log") from None
+                self._stop.wait(_POLL_SECONDS)
+            except (SandboxError, requests.JSONDecodeError):
+                raise Misconfigured("GOOGLE_API_BASE_URL names no sandbox") from None
+            else:
+                return
+
+    def _make(self, so_far: int) -> None:
+        """Make the users up to number `so_far`, and connect those that are not."""
+        users = self._sandbox.add_users(so_far)[self.connected :]
+        names = [user["user"] for user in users]
+        active = collection(Connection).distinct(
+            "user_id", {"user_id": {"$in": names}, "provider": "google", "status": "active"}
+        )
+        for user in users:
+            # A user that is new in the sandbox makes an older grant worthless.
+            if user["created"] or user["user"] not in active:
+                connect_google(user["user"], self._sandbox.authorized_user(user["user"]))
+        self.connected = so_far
+        look_for_due_now()

@@ -1,0 +1,95 @@
+"""What `headrace up` decides first: what is missing, and with which settings it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.clients.keyring import new_key
+from pipeline.embedded.files import private_folder, write_private
+from pipeline.embedded.ports import LOOPBACK, Ports
+from pipeline.errors import Misconfigured
+
+#: An embedded server starts when the environment does not name another one.
+SERVER_OF_SETTING = {"REDIS_URL": "redis", "MONGODB_URI": "mongodb", "GRAPH_URI": "graph"}
+
+_SANDBOX_SETTINGS = ("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL")
+
+
+def missing_servers() -> list[str]:
+    """Return the embedded servers whose setting is absent from the environment."""
+    return [name for setting, name in SERVER_OF_SETTING.items() if not os.environ.get(setting)]
+
+
+def sandbox_file(data_dir: Path) -> Path:
+    """Return the file that holds all of the sandbox."""
+    return data_dir / "sandbox.sqlite3"
+
+
+def wants_sandbox(data_dir: Path, *, demo: bool) -> bool:
+    """Return whether to start a sandbox: for a demo, and where there was one before.
+
+    The users of an earlier demo would else be presented to Google, with
+    credentials that Google has never seen.  Raises Misconfigured if the
+    environment says only half of where Google is.
+    """
+    given = [name for name in _SANDBOX_SETTINGS if os.environ.get(name)]
+    if not demo and not sandbox_file(data_dir).exists():
+        return False
+    if len(given) == 1:
+        raise Misconfigured(f"{given[0]} is set alone: set {' and '.join(_SANDBOX_SETTINGS)}")
+    return not given
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPorts:
+    """Where the processes serve /metrics."""
+
+    worker_sync: int
+    worker_graph: int
+    scheduler: int
+
+    @classmethod
+    def choose(cls, ports: Ports) -> MetricsPorts:
+        """Return the ports remembered in the data folder, or new ones."""
+        return cls(
+            worker_sync=ports.port_for("metrics-worker-sync"),
+            worker_graph=ports.port_for("metrics-worker-graph"),
+            scheduler=ports.port_for("metrics-scheduler"),
+        )
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that name them; the graph worker's is its own."""
+        return {
+            "WORKER_METRICS_PORT": str(self.worker_sync),
+            "SCHEDULER_METRICS_PORT": str(self.scheduler),
+        }
+
+
+def sandbox_settings(port: int) -> dict[str, str]:
+    """Return the settings that make a sandbox on `port` be Google."""
+    return dict.fromkeys(_SANDBOX_SETTINGS, f"http://{LOOPBACK}:{port}")
+
+
+def key_settings(data_dir: Path) -> dict[str, str]:
+    """Return the encryption key of the data folder, made once; nothing if one is set."""
+    if os.environ.get("ENCRYPTION_KEYS"):
+        return {}
+    path = private_folder(data_dir) / "encryption.keys"
+    if not path.exists():
+        write_private(path, f"{new_key()}\n")
+    return {"ENCRYPTION_KEYS": path.read_text(encoding="utf-8").strip()}
+
+
+def write_env(data_dir: Path, values: Mapping[str, str]) -> None:
+    """Write `<data_dir>/env`, which pipeline.config reads; for this user only."""
+    lines = [f"{name}='{value}'\n" for name, value in values.items()]
+    write_private(data_dir / "env", "".join(["# Written by `headrace up`\n", *lines]))
+
+
+def remove_env(data_dir: Path) -> None:
+    """Remove the file: what it names does not run any more."""
+    (data_dir / "env").unlink(missing_ok=True)
