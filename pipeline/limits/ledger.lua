@@ -26,7 +26,7 @@ local function refuse(level, microseconds)
   end
 end
 
--- Returns the slots that count, as HGETALL does, their sum, and the units of the present one.
+-- Returns all slots as HGETALL does, the units of those that count, and those of the present one.
 local function read(key, present)
   local fields, used, lately = redis.call('HGETALL', key), 0, 0
   for f = 1, #fields, 2 do

@@ -13,7 +13,14 @@ from ledger_helpers import Arrival, profile, refused, taken, windows
 
 from pipeline.config import settings
 from pipeline.limits import ledger
-from pipeline.limits.profiles import COUNTED_SLOTS, LEVEL_NAMES, WINDOW_SLOTS, Level, Profile
+from pipeline.limits.profiles import (
+    COUNTED_SLOTS,
+    LEVEL_NAMES,
+    WINDOW_SLOTS,
+    Level,
+    LevelName,
+    Profile,
+)
 from pipeline.stores import redis_client
 
 #: When the tests begin, in microseconds since 1970: a slot of a minute and of a day begins, too.
@@ -58,12 +65,17 @@ def clock(servers: dict[str, str]) -> Iterator[Clock]:
     redis_client().delete("test:clock")
 
 
+def level_of(name: LevelName, at_once: int, window_seconds: float) -> Level:
+    """Return a level of which so many units may be taken at once."""
+    return Level(name, at_once * (COUNTED_SLOTS if window_seconds == DAY else 1), window_seconds)
+
+
 LEVELS = st.lists(
     st.builds(
-        Level,
+        level_of,
         st.sampled_from(LEVEL_NAMES),
-        limit_units=st.integers(32, 3000),
-        window_seconds=st.sampled_from([7.77, 60.0, 100.0, DAY]),
+        st.integers(50, 150),
+        st.sampled_from([7.77, 60.0, 100.0, DAY]),
     ),
     min_size=1,
     max_size=3,
