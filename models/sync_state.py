@@ -65,9 +65,11 @@ class Watermark(EmbeddedDocument):
     """How far a projection has caught up with this source.
 
     `due_at` is set exactly while it lags; `failures` counts tries in a row.
+    `fence` is that of the writer who moved it last.
     """
 
     seq = IntField(default=0)
+    fence = IntField(default=0)
     due_at = DateTimeField()
     failures = IntField(default=0)
     error = DictField()

@@ -101,8 +101,8 @@ class Settings(BaseSettings):
     google_tasks_overlap_seconds: Seconds = 300
     """How far each task listing reaches back behind the newest change already seen."""
 
-    quota_use_fraction: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """Share of each provider quota that the ledger gives out; the rest is left for others."""
+    quota_use_fraction: Annotated[float, Field(gt=0, le=1)] = 0.97
+    """Share of each provider quota that the ledger gives out; the rest is left to other clients."""
     quota_inline_wait_seconds: Annotated[float, Field(ge=0)] = 2
     """A shorter wait for quota blocks the worker thread; a longer one defers the sync."""
     sync_budget_seconds: Seconds = 120

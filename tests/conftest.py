@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from waiting import wait_until
+from waiting import answers, wait_until
 
 from pipeline.config import settings
 
@@ -119,12 +119,3 @@ def sandbox(stores: None, sandbox_url: str) -> Iterator[SandboxClient]:
     client.settings(quotas_enabled=False, quota_scale=1.0, access_token_seconds=3600)
     yield client
     client.close()
-
-
-def answers(client: SandboxClient) -> bool:
-    """Return whether the sandbox is up."""
-    try:
-        client.health()
-    except OSError:
-        return False
-    return True

@@ -8,6 +8,17 @@ from typing import Any
 
 import pytest
 
+from pipeline.sandbox.client import SandboxClient
+
+
+def answers(client: SandboxClient) -> bool:
+    """Return whether the sandbox is up."""
+    try:
+        client.health()
+    except OSError:
+        return False
+    return True
+
 
 def wait_until(
     condition: Callable[[], Any], what: str, seconds: float = 30, every_seconds: float = 0.05

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any, Self
 
 from pymongo.errors import PyMongoError
@@ -20,6 +19,7 @@ from pipeline.cli.exits import WrongUse, is_expected, message_of
 from pipeline.cli.fleet import backfills
 from pipeline.cli.output import duration
 from pipeline.errors import RateLimited
+from pipeline.heartbeat import Heartbeat
 from pipeline.stores import Row, collection
 from pipeline.sync import engine
 from pipeline.sync.dry_run import dry_run as engine_dry_run
@@ -119,7 +119,7 @@ class Progress:
         self._user_id = user_id
         self._source = ""
         self._waits_until: float | None = None
-        self._stop = threading.Event()
+        self._stack = ExitStack()
         self._bar = RichProgress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -130,7 +130,7 @@ class Progress:
             disable=not shown,
         )
         self._task = self._bar.add_task("", total=None)
-        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+        self._looking = Heartbeat("progress", _LOOK_SECONDS, self._beat)
 
     def begin(self, source: str) -> None:
         """Show `source` from now on."""
@@ -144,12 +144,10 @@ class Progress:
             time.sleep(seconds)
             self._waits_until = None
 
-    def _run(self) -> None:
-        while not self._stop.wait(_LOOK_SECONDS):
-            try:
-                self._look()
-            except PyMongoError:
-                continue  # the sync itself will say so
+    def _beat(self) -> bool:
+        with suppress(PyMongoError):  # the sync itself will say so
+            self._look()
+        return True
 
     def _look(self) -> None:
         description = self._source
@@ -163,17 +161,9 @@ class Progress:
 
     def __enter__(self) -> Self:
         if not self._bar.disable:
-            self._bar.start()
-            self._thread.start()
+            self._stack.enter_context(self._bar)
+            self._stack.enter_context(self._looking)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._bar.stop()
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()

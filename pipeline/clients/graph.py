@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from neo4j import READ_ACCESS, Driver, GraphDatabase, Session, Transaction, unit_of_work
+from neo4j import Driver, GraphDatabase, Session, Transaction, unit_of_work
 from neo4j.exceptions import (
     ConfigurationError,
     ConnectionAcquisitionTimeoutError,
@@ -93,26 +93,16 @@ def write(work: Callable[[Run], T]) -> T:
 
 
 def read(query: str, **parameters: Any) -> list[Row]:
-    """Return the rows of a query that only reads; raises like `write`."""
+    """Return the rows of a query that only reads; raises like `write`.
 
-    def transaction(bolt: Transaction) -> list[Row]:
-        return _runner(bolt)(query, **parameters)
-
-    def attempt() -> list[Row]:
-        with _session(default_access_mode=READ_ACCESS) as session:
-            return session.execute_read(transaction)  # type: ignore[arg-type]
-
-    with _our_errors():
-        return _again(attempt)
+    A cluster's leader answers: the others may lag behind what was just written.
+    """
+    return write(lambda run: run(query, **parameters))
 
 
 def stream(query: str, **parameters: Any) -> Iterator[Row]:
     """Yield the rows of a query that only reads, in constant memory; never tries again."""
-    with (
-        _our_errors(),
-        _session(default_access_mode=READ_ACCESS) as session,
-        session.begin_transaction() as bolt,
-    ):
+    with _our_errors(), _session() as session, session.begin_transaction() as bolt:
         for record in bolt.run(query, to_bolt(parameters)):
             yield from_bolt(record.data())
 
@@ -190,12 +180,14 @@ def _open() -> Driver:
             max_transaction_retry_time=0,
             telemetry_disabled=True,
         )
-    except (ConfigurationError, ValueError) as error:
-        raise Misconfigured(f"GRAPH_URI: {error}") from None
+    except (ConfigurationError, ValueError):
+        # Not its text: the address may hold a password.
+        expected = "bolt://host:7687, bolt+s://…, neo4j://… or neo4j+s://…"
+        raise Misconfigured(f"GRAPH_URI is wrong; expected {expected}") from None
 
 
-def _session(**options: Any) -> Session:
-    return _driver().session(database=settings().graph_database or None, **options)
+def _session() -> Session:
+    return _driver().session(database=settings().graph_database or None)
 
 
 def _runner(bolt: Transaction) -> Run:
@@ -203,9 +195,10 @@ def _runner(bolt: Transaction) -> Run:
         values = to_bolt(parameters)
         try:
             result = bolt.run(query, values)
+            names = result.keys()
         except (ValueError, TypeError, OverflowError) as error:
             raise Permanent(f"A value cannot be sent ({type(error).__name__})") from None
-        return [from_bolt(record.data()) for record in result]
+        return [dict(zip(names, map(from_bolt, row), strict=True)) for row in result.values()]
 
     return run
 

@@ -6,19 +6,18 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 from uuid import uuid4
 
 from pymongo import ReturnDocument
-from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from models import ProjectionLease
 from pipeline.config import settings
 from pipeline.errors import LeaseLost
-from pipeline.stores import Row, collection, mongodb
+from pipeline.stores import Row, collection
 
 T = TypeVar("T")
 
@@ -46,22 +45,13 @@ def held(projection: str, user_id: str, *, by_force: bool = False) -> Iterator[L
             _release(lease)
 
 
-def renewing(lease: Lease, change: Callable[[ClientSession], T]) -> T:
-    """Renew the lease and make `change` in one transaction.
-
-    Raises LeaseLost, and changes nothing, if another writer took over.
-    """
-
-    def transaction(session: ClientSession) -> T:
-        renewed = collection(ProjectionLease).update_one(
-            _mine(lease), [{"$set": {"lease_until": _until()}}], session=session
-        )
-        if renewed.matched_count == 0:
-            raise LeaseLost("Another writer took over this user's projection")
-        return change(session)
-
-    with mongodb().client.start_session() as session:
-        return session.with_transaction(transaction)
+def renew(lease: Lease) -> None:
+    """Push the end of the lease out.  Raises LeaseLost if another writer took over."""
+    renewed = collection(ProjectionLease).update_one(
+        _mine(lease), [{"$set": {"lease_until": _until()}}]
+    )
+    if renewed.matched_count == 0:
+        raise LeaseLost("Another writer took over this user's projection")
 
 
 def _mine(lease: Lease) -> Row:

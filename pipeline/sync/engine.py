@@ -6,6 +6,7 @@ it waits for a person.
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -115,7 +116,10 @@ def _described(error: BaseException) -> dict[str, Any] | None:
     text = str(error) if known else "unexpected; see the worker's log"
     described: dict[str, Any] = {"class": type(error).__name__, "message": text}
     if isinstance(error, RateLimited):
-        described |= {"retry_after_seconds": error.retry_after_seconds, "scope": error.scope}
+        # Everybody who waits for the project's quota is told the same moment.
+        spread = 1.0 if error.scope == "user" else random.uniform(1.0, 1.1)
+        wait_seconds = error.retry_after_seconds * spread
+        described |= {"retry_after_seconds": wait_seconds, "scope": error.scope}
     return described
 
 

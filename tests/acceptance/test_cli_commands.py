@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import document, headrace, nobody
-from conftest import answers
-from waiting import wait_until
+from waiting import answers, wait_until
 
 from models import Connection, Record, SyncState, User
 from pipeline.clients import graph

@@ -6,7 +6,6 @@ import os
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self
 
 from models import SyncState
@@ -73,12 +72,7 @@ class Session:
         self.phase = "running"
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.phase = "stopping"
         self.events.tell("up", "stopping")
         self._cleanup.close()

@@ -8,7 +8,6 @@ from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
-from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
 from pipeline.clients import graph
@@ -19,7 +18,7 @@ from pipeline.projections.graph.changes import Batch, batches
 from pipeline.projections.graph.model import SCHEMA
 from pipeline.projections.graph.watermark import NAME, Lag
 from pipeline.projections.graph.write import apply, erase, forget_fence
-from pipeline.projections.lease import Lease, held, renewing
+from pipeline.projections.lease import Lease, held, renew
 
 logger = logging.getLogger(__name__)
 
@@ -73,12 +72,13 @@ def _advance_source(lag: Lag, lease: Lease) -> Iterator[Batch]:
     with closing(watermark.records(lag)) as records:
         for batch in batches(records):
             apply(lag.user_id, lease.fence, batch.changes)
-            renewing(lease, partial(watermark.move, lag, batch.seq))
+            renew(lease)
+            watermark.move(lag, batch.seq, lease.fence)
             PROJECTED.labels(NAME, lag.source).inc(batch.records)
             reached = batch.seq
             yield batch
     if reached < lag.published:  # newer versions have replaced the last ones
-        renewing(lease, partial(watermark.move, lag, lag.published))
+        watermark.move(lag, lag.published, lease.fence)
 
 
 def _note_failure(user_id: str, error: Exception, source: str | None = None) -> None:
@@ -98,7 +98,7 @@ def rebuild(user_id: str) -> None:
     with held(NAME, user_id, by_force=True) as lease:
         assert lease is not None
         # First, since an empty graph with high watermarks would stay empty.
-        renewing(lease, partial(watermark.reset, user_id))
+        watermark.reset(user_id, lease.fence)
         _wipe(user_id, lease)
 
 
@@ -116,14 +116,7 @@ def wipe(user_id: str, *, keep_fence: bool = True) -> None:
 
 
 def _wipe(user_id: str, lease: Lease) -> None:
-    def renew() -> None:
-        renewing(lease, _nothing)
-
-    erase(user_id, lease.fence, between=renew)
-
-
-def _nothing(_session: ClientSession) -> None:
-    """Change nothing: the lease is all there is to renew."""
+    erase(user_id, lease.fence, between=partial(renew, lease))
 
 
 def ensure_schema() -> None:

@@ -62,6 +62,8 @@ def change_of(source: str, stream: str, item_id: str, item: Any) -> Change | Non
 
     None for what the graph does not show.
     """
+    if not item_id:  # a null key would make a node without one
+        return None
     for shape in _SOURCES[source].SHAPES if source in _SOURCES else ():
         node = shape.node_of(stream, item_id)
         if node is not None and isinstance(item, dict):

@@ -64,9 +64,10 @@ def _connect(relation: Relation) -> str:
     return f"""
 UNWIND $rows AS row
 MATCH (n:{relation.source} {{user_id: $user_id, key: row.source}})
-MATCH (m:{relation.target} {{user_id: $user_id, key: row.target}})
+UNWIND row.edges AS edge
+MATCH (m:{relation.target} {{user_id: $user_id, key: edge.target}})
 CREATE (n)-[x:{relation.type}]->(m)
-SET x = row.properties
+SET x = edge.properties
 """
 
 

@@ -65,15 +65,19 @@ class Shape(NamedTuple):
 
     def node_of(self, stream: str, item_id: str) -> NodeId | None:
         """Return the node of an item, or None if `stream` is another one."""
-        if stream == self.stream:
-            return NodeId(self.label, item_id)
-        parent_id = self.parent_of(stream)
-        return NodeId(self.label, f"{parent_id}/{item_id}") if parent_id else None
+        if self._per_parent:
+            parent_id = self.parent_of(stream)
+            return NodeId(self.label, f"{parent_id}/{item_id}") if parent_id else None
+        return NodeId(self.label, item_id) if stream == self.stream else None
 
     def parent_of(self, stream: str) -> str:
         """Return the id of the parent that `stream` belongs to, or an empty one."""
-        own = self.stream.endswith("/") and stream.startswith(self.stream)
+        own = self._per_parent and stream.startswith(self.stream)
         return stream[len(self.stream) :] if own else ""
+
+    @property
+    def _per_parent(self) -> bool:
+        return self.stream.endswith("/")
 
 
 class Relation(NamedTuple):

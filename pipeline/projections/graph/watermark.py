@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pymongo import ASCENDING
-from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
@@ -19,6 +18,7 @@ from pipeline.stores import Row, collection
 NAME = "graph"
 _FIELD = f"projections.{NAME}"
 _SEQ: Row = {"$ifNull": [f"${_FIELD}.seq", 0]}
+_FENCE: Row = {"$ifNull": [f"${_FIELD}.fence", 0]}
 _LAGS: Row = {"$gt": ["$seq", _SEQ]}
 _LONGEST_PAUSE_SECONDS = 60
 #: No user has more sources than this; the sweeper reads as many rows per user.
@@ -38,7 +38,9 @@ class Lag(NamedTuple):
 
 def lags(user_id: str) -> list[Lag]:
     """Return the sources of a user that the graph lags behind."""
-    found = _majority(collection(SyncState)).find({"user_id": user_id, "$expr": _LAGS})
+    found = _majority(collection(SyncState)).find(
+        {"user_id": user_id, "$expr": _LAGS}, {"source": 1, "seq": 1, f"{_FIELD}.seq": 1}
+    )
     return [
         Lag(user_id, state["source"], state.get("projections", {}).get(NAME, {}).get("seq", 0),
             state["seq"])
@@ -87,19 +89,23 @@ def records(lag: Lag) -> Generator[Row, None, None]:
         yield from cursor
 
 
-def move(lag: Lag, seq: int, session: ClientSession) -> None:
-    """Move the watermark forward to `seq`; it is no longer due if that is all there is."""
+def move(lag: Lag, seq: int, fence: int) -> None:
+    """Move the watermark forward to `seq`; it is no longer due if that is all there is.
+
+    Does nothing for a writer whose `fence` is older than one that moved or reset it.
+    """
     behind: Row = {"$gt": ["$seq", seq]}
     collection(SyncState).update_one(
         {
             "user_id": lag.user_id,
             "source": lag.source,
-            "$expr": {"$lt": [_SEQ, seq]},
+            "$expr": {"$and": [{"$lt": [_SEQ, seq]}, {"$lte": [_FENCE, fence]}]},
         },
         [
             {
                 "$set": {
                     f"{_FIELD}.seq": seq,
+                    f"{_FIELD}.fence": fence,
                     f"{_FIELD}.failures": 0,
                     f"{_FIELD}.error": "$$REMOVE",
                     # In the same update, so that what lands in between stays due.
@@ -107,7 +113,6 @@ def move(lag: Lag, seq: int, session: ClientSession) -> None:
                 }
             }
         ],
-        session=session,
     )
 
 
@@ -148,7 +153,7 @@ def failed(user_id: str, error: Exception, source: str | None = None) -> None:
     )
 
 
-def reset(user_id: str, session: ClientSession) -> None:
+def reset(user_id: str, fence: int) -> None:
     """Set the watermarks of a user to 0, and all that has landed due now."""
     collection(SyncState).update_many(
         {"user_id": user_id},
@@ -156,13 +161,13 @@ def reset(user_id: str, session: ClientSession) -> None:
             {
                 "$set": {
                     f"{_FIELD}.seq": 0,
+                    f"{_FIELD}.fence": fence,
                     f"{_FIELD}.failures": 0,
                     f"{_FIELD}.error": "$$REMOVE",
                     f"{_FIELD}.due_at": {"$cond": [{"$gt": ["$seq", 0]}, "$$NOW", "$$REMOVE"]},
                 }
             }
         ],
-        session=session,
     )
 
 

@@ -185,20 +185,34 @@ def shared_properties(label: str, key: str) -> Properties:
 
 def _connect(run: Run, edges: Edges) -> None:
     """Create edges, and the shared nodes that they lead to."""
-    rows: dict[str, list[Row]] = defaultdict(list)
+    by_type: dict[str, list[tuple[str, Row]]] = defaultdict(list)
     shared: dict[str, dict[str, Row]] = {label: {} for label in SHARED_LABELS}
     for (type_, source, target), several in edges.items():
         label = RELATIONS[type_].target
         if label in shared:
             properties = shared_properties(label, target)
             shared[label][target] = {"key": target, "properties": properties}
-        rows[type_] += [
-            {"source": source, "target": target, "properties": properties} for properties in several
-        ]
+        by_type[type_] += [(source, {"target": target, "properties": p}) for p in several]
     for label, nodes in shared.items():
-        _in_chunks(run, cypher.ENSURE[label], list(nodes.values()))
-    for type_, type_rows in rows.items():
-        _in_chunks(run, cypher.CONNECT[type_], type_rows)
+        for part in _parts(list(nodes.values())):
+            run(cypher.ENSURE[label], rows=part)
+    for type_, type_edges in by_type.items():
+        for pairs in _parts(type_edges):
+            run(cypher.CONNECT[type_], rows=_by_source(pairs))
+
+
+def _by_source(pairs: list[tuple[str, Row]]) -> list[Row]:
+    """Group edges, so that each source is sent and looked up once."""
+    edges: dict[str, list[Row]] = defaultdict(list)
+    for source, edge in pairs:
+        edges[source].append(edge)
+    return [{"source": source, "edges": its_edges} for source, its_edges in edges.items()]
+
+
+def _parts(rows: list[T]) -> Iterator[list[T]]:
+    """Keep one message small, also where one record has thousands of addresses."""
+    for start in range(0, len(rows), cypher.CHUNK_ROWS):
+        yield rows[start : start + cypher.CHUNK_ROWS]
 
 
 def _disconnect(run: Run, edges: Sequence[tuple[str, str, str]]) -> None:
@@ -206,13 +220,8 @@ def _disconnect(run: Run, edges: Sequence[tuple[str, str, str]]) -> None:
     for type_, source, target in edges:
         rows[type_].append({"source": source, "target": target})
     for type_, type_rows in rows.items():
-        _in_chunks(run, cypher.DISCONNECT[type_], type_rows)
-
-
-def _in_chunks(run: Run, text: str, rows: list[Any]) -> None:
-    """Keep one message small, also where one record has thousands of addresses."""
-    for start in range(0, len(rows), cypher.CHUNK_ROWS):
-        run(text, rows=rows[start : start + cypher.CHUNK_ROWS])
+        for part in _parts(type_rows):
+            run(cypher.DISCONNECT[type_], rows=part)
 
 
 def _adopt(run: Run, drawn: dict[str, list[str]]) -> dict[str, list[str]]:

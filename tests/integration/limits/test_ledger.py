@@ -29,6 +29,12 @@ def state_of(quota: Profile) -> dict[bytes, dict[bytes, bytes] | int]:
     return state
 
 
+@pytest.fixture(autouse=True)
+def nine_tenths(setting: Callable[..., None]) -> None:
+    """The share that the numbers below are reckoned with."""
+    setting(QUOTA_USE_FRACTION=0.9)
+
+
 def test_all_that_is_allowed_may_be_taken_at_once(setting: Callable[..., None]) -> None:
     quota = profile(Level("user", 100, 1000))
     assert sum(taken(quota) for _ in range(100)) == 90

@@ -92,9 +92,9 @@ class Landing:
         return collection(SyncState).find_one(key) or {}
 
     def watermark(self, source: str) -> dict[str, Any]:
-        """Return how far the graph is, as stored."""
+        """Return how far the graph is, as stored, without its last writer's fence."""
         found: dict[str, Any] = self.state(source).get("projections", {}).get("graph", {})
-        return found
+        return {name: value for name, value in found.items() if name != "fence"}
 
     def differences(self) -> list[str]:
         """Return how the graph differs from what has landed."""

@@ -15,7 +15,6 @@ from pipeline.errors import Transient
 from pipeline.projections import graph
 from pipeline.projections.graph import watermark
 from pipeline.projections.graph_snapshot import actual
-from pipeline.projections.lease import renewing
 from pipeline.sandbox.generate import Size, build_user
 from pipeline.stores import collection
 
@@ -95,7 +94,7 @@ def test_a_landing_between_the_last_batch_and_the_watermark_stays_due(
     landing.land(CALENDAR, EVENTS, events(1, first=2))
 
     with holding(user) as mine:
-        renewing(mine, lambda session: watermark.move(before, before.published, session))
+        watermark.move(before, before.published, mine.fence)
 
     assert landing.watermark(CALENDAR)["seq"] == 2
     assert graph.lagging(datetime.now(UTC), 10) == [user]
@@ -107,7 +106,7 @@ def test_the_watermark_never_moves_back(user: str, landing: Landing) -> None:
     (lag,) = watermark.lags(user)
     graph.advance(user)
     with holding(user) as mine:
-        renewing(mine, lambda session: watermark.move(lag, 2, session))
+        watermark.move(lag, 2, mine.fence)
     assert landing.watermark(CALENDAR)["seq"] == 4
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -152,6 +154,28 @@ def test_a_value_that_cannot_be_sent_is_permanent_and_the_connection_still_works
         with pytest.raises(Permanent):
             graph.write(lambda run, value=value: run("RETURN $v AS v", v=value))  # type: ignore[misc]
     assert graph.read("RETURN 1 AS n") == [{"n": 1}]
+
+
+FORK = """
+import os
+from pipeline.clients import graph
+
+def ask(first):
+    for number in range(first, first + 200):
+        assert graph.read("RETURN $n AS n", n=number) == [{"n": number}]
+
+ask(0)
+child = os.fork()
+ask(1000 if child else 2000)
+if not child:
+    graph.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_fork_gets_connections_of_its_own(graph_server: None) -> None:
+    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=60)
 
 
 def test_memgraph_gets_its_own_schema_statements() -> None:

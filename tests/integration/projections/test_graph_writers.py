@@ -20,7 +20,7 @@ from pipeline.projections import graph, lease
 from pipeline.projections.graph import watermark
 from pipeline.projections.graph.changes import batches
 from pipeline.projections.graph_snapshot import actual
-from pipeline.projections.lease import held, renewing
+from pipeline.projections.lease import held, renew
 from pipeline.stores import collection
 
 
@@ -49,7 +49,8 @@ def test_a_lease_that_ran_out_is_taken_over_and_its_writer_stopped(
         with pytest.raises(LeaseLost):
             graph.apply(user, stalled.fence, batch.changes)
         with pytest.raises(LeaseLost):
-            renewing(stalled, lambda session: watermark.move(lag, 4, session))
+            renew(stalled)
+        watermark.move(lag, 4, stalled.fence)
     assert landing.watermark(CALENDAR)["seq"] == 3
     graph.advance(user)
     assert landing.differences() == []
@@ -163,7 +164,8 @@ def test_a_rebuild_takes_over_from_a_writer_at_work(user: str, landing: Landing)
         with pytest.raises(LeaseLost):
             graph.apply(user, mine.fence, batch.changes)
         with pytest.raises(LeaseLost):
-            renewing(mine, lambda session: watermark.move(lag, 30, session))
+            renew(mine)
+        watermark.move(lag, 30, mine.fence)
     assert landing.watermark(CALENDAR)["seq"] == 0
     graph.advance(user)
     assert landing.differences() == []
