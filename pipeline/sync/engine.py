@@ -137,23 +137,15 @@ def _conclude(claim: Claim, run: Run | None, report: SyncReport, started_at: dat
     patch = _next_state(claim.state, report, started_at, now)
     if run is not None:
         patch |= run.pending
+    # What was asked for during the run it may have missed; so may a user who connected again.
+    asked: Row = {"$gte": ["$requested_at", started_at]}
+    revived: Row = {"$and": [asked, {"$eq": ["$status", "needs_reauth"]}]}
     stages: list[Row] = [
         {"$set": {name: _literal(value) for name, value in patch.items()}},
-        # A request that came in during the run may have missed what it asked for.
         {
             "$set": {
-                "next_due_at": {
-                    "$cond": [
-                        {
-                            "$and": [
-                                {"$gte": ["$requested_at", started_at]},
-                                {"$ne": ["$next_due_at", None]},
-                            ]
-                        },
-                        now,
-                        "$next_due_at",
-                    ]
-                }
+                "next_due_at": {"$cond": [asked, now, "$next_due_at"]},
+                "status": {"$cond": [revived, "idle", "$status"]},
             }
         },
     ]

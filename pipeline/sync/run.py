@@ -104,6 +104,8 @@ class Run:
             patch: Row = {}
             if page.cursor is not None and page.cursor != cursor:
                 patch["cursor"] = page.cursor
+            if self._stored(stream).get("error"):
+                patch["error"] = None
             self._land(stream, page, None, patch)
 
     def _list(self, stream: str) -> None:
@@ -127,7 +129,7 @@ class Run:
             if pause < LONGEST_PAUSE_OF_A_LISTING and listing["fingerprint"] == fingerprint:
                 return listing
         return {
-            "generation": max(stored["generation"], (listing or {}).get("generation", 0)) + 1,
+            "generation": _last_generation(stored) + 1,
             "started_at": self.started_at,
             "start": self.source.first_cursor(self.started_at),
             "fingerprint": fingerprint,
@@ -181,8 +183,7 @@ class Run:
 
     def _drop(self, stream: str) -> None:
         """Delete all records of a stream that the provider took away, then forget it."""
-        generation = self._stored(stream)["generation"] + 1
-        self._sweep(stream, generation)
+        self._sweep(stream, _last_generation(self._stored(stream)) + 1)
         key = stream_key(stream)
         self.claim.write_pipeline([{"$unset": f"streams.{key}"}])
         del self.claim.state["streams"][key]
@@ -208,14 +209,12 @@ class Run:
             self._count(page, changes)
 
     def _stream_patch(self, stream: str, fields: Row) -> Row:
+        if not fields:
+            return {}
         stored = self._stored(stream)
         stored.update(fields)
         prefix = f"streams.{stream_key(stream)}"
-        return (
-            {f"{prefix}.{name}": stored[name] for name in (*fields, "name", "generation")}
-            if (fields)
-            else {}
-        )
+        return {f"{prefix}.{name}": stored[name] for name in (*fields, "name", "generation")}
 
     def _note(self, stream: str, **fields: Any) -> None:
         self.pending |= self._stream_patch(stream, fields)
@@ -238,7 +237,7 @@ class Run:
                 patch[f"streams.{key}.removed"] = True
             elif not removed and (known is None or known.get("removed")):
                 # A stream that comes back is listed anew: its cursor may have missed something.
-                fresh = {"name": child, "generation": (known or {}).get("generation", 0)}
+                fresh = {"name": child, "generation": _last_generation(known) if known else 0}
                 self.claim.state["streams"][key] = fresh
                 patch[f"streams.{key}"] = fresh
         return patch
@@ -253,3 +252,9 @@ class Run:
                 rejected=len(page.rejected),
             )
         )
+
+
+def _last_generation(stored: Row) -> int:
+    """Return the newest generation that a record of this stream may bear."""
+    listing: Row = stored.get("listing") or {}
+    return max(int(stored["generation"]), int(listing.get("generation", 0)))

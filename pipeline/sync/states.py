@@ -52,30 +52,24 @@ def ensure(user_id: str, source: str, now: datetime) -> None:
         "rejected": 0,
     }
     states.update_one(key, {"$setOnInsert": {**fresh, "next_due_at": now}}, upsert=True)
-    states.update_one(
-        {**key, "status": "needs_reauth"},
-        {"$set": {"status": "idle", "next_due_at": now, "consecutive_failures": 0}},
-    )
+    revived: Row = {"$cond": [{"$eq": ["$status", "needs_reauth"]}, "idle", "$status"]}
+    _make_due({**key, "status": {"$ne": "paused"}}, {"status": revived, "consecutive_failures": 0})
 
 
 def request(user_id: str, source: str) -> bool:
     """Make (user, source) due now, also if a run is under way; False if it is held."""
-    found = collection(SyncState).find_one_and_update(
-        {"user_id": user_id, "source": source, "status": {"$nin": list(HELD)}},
-        [
-            {
-                "$set": {
-                    "requested_at": "$$NOW",
-                    # The lease of a run under way is its due time; it looks at requested_at.
-                    "next_due_at": {
-                        "$cond": [{"$eq": ["$status", "syncing"]}, "$next_due_at", "$$NOW"]
-                    },
-                }
-            }
-        ],
-        {"_id": 1},
-    )
-    return found is not None
+    return _make_due({"user_id": user_id, "source": source, "status": {"$nin": list(HELD)}}, {})
+
+
+def _make_due(wanted: Row, changes: Row) -> bool:
+    """Make the state that matches `wanted` due now, and set `changes`; False if there is none."""
+    due: Row = {
+        "requested_at": "$$NOW",
+        # The lease of a run under way is its due time; it looks at requested_at when it ends.
+        "next_due_at": {"$cond": [{"$eq": ["$status", "syncing"]}, "$next_due_at", "$$NOW"]},
+    }
+    result = collection(SyncState).update_one(wanted, [{"$set": due | changes}])
+    return bool(result.matched_count)
 
 
 def _lease_end() -> Row:
@@ -141,7 +135,10 @@ def claim(user_id: str, source: str, *, force: bool) -> Claim | None:
         # A killed worker's open transaction holds the state until the server ends it.
         release_dead_locks({"user_id": user_id, "source": source})
         state = _claimed(wanted, session)
-    return None if state is None else Claim(state, session)
+    if state is None:
+        session.end_session()
+        return None
+    return Claim(state, session)
 
 
 def _claimed(wanted: Row, session: ClientSession) -> Row | None:

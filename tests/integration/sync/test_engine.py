@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from copies import CALENDAR, CONTACTS, GMAIL, TASKS, Copy, connected
 
 from models import Record, SyncRun, SyncState
+from pipeline.connect import connect_google
 from pipeline.errors import LeaseLost, Misconfigured, Transient
 from pipeline.sandbox.client import SandboxClient
 from pipeline.sources.base import Page
@@ -126,12 +128,45 @@ def test_a_request_during_a_run_is_not_lost(copy: Copy) -> None:
     runner = threading.Thread(target=copy.sync, args=(CONTACTS,))
     runner.start()
     while copy.state(CONTACTS)["status"] != "syncing":
-        pass
+        time.sleep(0.01)
     assert states.request(copy.user_id, CONTACTS)
     runner.join()
     state = copy.state(CONTACTS)
     assert state["status"] == "idle"
     assert state["next_due_at"] <= datetime.now(UTC)
+
+
+def test_connecting_again_during_a_refused_run_is_not_lost(copy: Copy) -> None:
+    copy.sync(CONTACTS)
+    copy.sandbox.tokens(copy.user_id, "revoke")
+    grant = copy.sandbox.authorized_user(copy.user_id)
+    copy.sandbox.fault("slow", match={"api": "oauth"}, times=1, params={"seconds": 1.5})
+    runner = threading.Thread(target=copy.sync, args=(CONTACTS,))
+    runner.start()
+    while copy.state(CONTACTS)["status"] != "syncing":
+        time.sleep(0.01)
+    connect_google(copy.user_id, grant)
+    runner.join()
+    assert copy.state(CONTACTS)["status"] == "idle"
+    assert engine.sync(copy.user_id, CONTACTS).outcome == "succeeded"
+
+
+def test_an_abandoned_listing_hides_no_deletion(sandbox: SandboxClient) -> None:
+    copy = connected(sandbox, "big", BIG)
+    copy.sync_all()
+    events = {"method": "*events.list"}
+    sandbox.fault("short_pages", match=events, times=3, params={"size": 100})
+    sandbox.fault("status", match=events, times=20, params={"code": 500})
+    with pytest.raises(Transient):
+        copy.sync(CALENDAR, full=True)
+    sandbox.clear_faults()
+    [stream] = [s for s in copy.state(CALENDAR)["streams"].values() if s["name"] != "calendars"]
+    for event_id in copy.ids(CALENDAR, stream["name"])[:20]:
+        sandbox.remove(copy.user_id, CALENDAR, stream["name"], event_id)
+    sandbox.expire_cursors(copy.user_id)
+    copy.sync(CALENDAR, full=True)
+    copy.sync_all()
+    assert copy.verdict().mongodb == 0
 
 
 @pytest.mark.parametrize("code", [500, 503])
