@@ -48,9 +48,40 @@ def servers(data_dir: Path) -> Iterator[dict[str, str]]:
             }
         )
         settings.cache_clear()
+        given = set(STORES) - set(missing)
+        require_empty(given)
         yield running.settings
+        empty(given)
         os.environ.clear()
         os.environ.update(before)
+
+
+def require_empty(stores: set[str]) -> None:
+    """Fail unless these stores, which somebody lent us, are empty: tests delete all there is."""
+    from pipeline.clients import graph
+    from pipeline.stores import mongodb, redis_client
+
+    held = {
+        "redis": lambda: redis_client().dbsize(),
+        "mongodb": lambda: len(mongodb().list_collection_names()),
+        "graph": lambda: graph.read("MATCH (n) RETURN count(n) AS nodes")[0]["nodes"],
+    }
+    for store in sorted(stores):
+        if held[store]():
+            pytest.exit(f"{STORES[store]} names a database that is not empty; the tests empty it")
+
+
+def empty(stores: set[str]) -> None:
+    """Give these stores back as they were."""
+    from pipeline.clients import graph
+    from pipeline.stores import mongodb, redis_client
+
+    if "redis" in stores:
+        redis_client().flushdb()
+    if "mongodb" in stores:
+        mongodb().client.drop_database(mongodb().name)
+    if "graph" in stores:
+        graph.write(lambda run: run("MATCH (n) DETACH DELETE n"))
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def headrace(context: typer.Context) -> None:
-    """Keeps every user's Google and Microsoft 365 data in sync, into MongoDB and a graph.
+    """Keeps every user's Google data in sync, into MongoDB and a graph.
 
     [cyan]headrace up --demo 20[/cyan] shows it at work, with nothing to set up.
     """

@@ -136,7 +136,7 @@ def mutate(
     )
 )
 def fault(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="KIND")] = None,
     *,
     match: Annotated[
         list[str] | None,

@@ -37,7 +37,7 @@ app = typer.Typer(rich_markup_mode="rich")
     epilog=examples("headrace status", "headrace status user0003", "headrace status --json")
 )
 def status(
-    user: Annotated[str | None, typer.Argument(metavar="[USER]", help="Only this user.")] = None,
+    user: Annotated[str | None, typer.Argument(metavar="USER", help="Only this user.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -21,9 +21,9 @@ app = typer.Typer(rich_markup_mode="rich")
     )
 )
 def sync(
-    user: Annotated[str | None, typer.Argument(metavar="[USER]")] = None,
+    user: Annotated[str | None, typer.Argument(metavar="USER")] = None,
     source: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE]", help="Such as google_gmail; all without.")
+        str | None, typer.Argument(metavar="SOURCE", help="Such as google_gmail; all without.")
     ] = None,
     *,
     everybody: Annotated[

@@ -27,7 +27,7 @@ _SHOWN = 40
     )
 )
 def verify(
-    user: Annotated[str | None, typer.Argument(metavar="[USER]")] = None,
+    user: Annotated[str | None, typer.Argument(metavar="USER")] = None,
     *,
     wait: Annotated[
         float,

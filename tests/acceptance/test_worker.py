@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 from processes import SCHEDULER, WORKER, kill_group, running
 from waiting import wait_until
@@ -95,14 +97,33 @@ def test_a_worker_killed_in_its_first_sync_leaves_nothing_wrong(
             kill_group(worker)
     sandbox.clear_faults()
     with running(WORKER, log, **hasty):
-
-        def tick() -> bool:
-            dispatch.send("dispatch")
-            dispatch.send("sweep")
-            return all_fresh()
-
-        wait_until(tick, "all users are fresh", 90, every_seconds=1)
+        wait_until(lambda: ticked() and all_fresh(), "all users are fresh", 90, every_seconds=1)
     assert differences(users, sandbox) == []
+
+
+def test_a_worker_that_was_stopped_for_longer_than_its_lease_changes_nothing(
+    sandbox: SandboxClient, log: Path
+) -> None:
+    users = connected(sandbox, 2)
+    sandbox.fault("short_pages", probability=0.9, seed=2, params={"size": 5})
+    hasty = {"LEASE_SECONDS": "5", "REQUEUE_AFTER_SECONDS": "6"}
+    with running(WORKER, log, **hasty) as stalled:
+        dispatch.send("dispatch")
+        wait_until(lambda: collection(Record).count_documents({}) > 20, "records land")
+        os.killpg(stalled.pid, signal.SIGSTOP)
+        sandbox.mutate(seed=3, changes=40)
+        with running(WORKER, log, **hasty):
+            wait_until(lambda: ticked() and all_fresh(), "all users are fresh", 90, every_seconds=1)
+        os.killpg(stalled.pid, signal.SIGCONT)
+        wait_until(at_rest, "the stalled worker has come to itself")
+    assert differences(users, sandbox) == []
+
+
+def ticked() -> bool:
+    """Do what the scheduler does each minute."""
+    dispatch.send("dispatch")
+    dispatch.send("sweep")
+    return True
 
 
 def test_a_graph_outage_makes_nobody_stale_and_heals_by_itself(
@@ -181,6 +202,18 @@ def test_worker_and_scheduler_serve_their_metrics(sandbox: SandboxClient, log: P
             'headrace_fresh_share{source="google_calendar"} 1.0',
         ):
             wait_until(lambda line=line: line in scraped(scheduler_port)(), line)
+
+
+def test_a_start_waits_for_mongodb(servers: dict[str, str], log: Path, tmp_path: Path) -> None:
+    mongodb = embedded.start(tmp_path / "mongodb", ["mongodb"])
+    mongodb.stop()
+    with running(SCHEDULER, log, **mongodb.settings) as scheduler:
+        with pytest.raises(psutil.TimeoutExpired):
+            scheduler.wait(2)
+        with embedded.start(tmp_path / "mongodb", ["mongodb"]):
+            wait_until(lambda: "scheduler runs" in log.read_text(), "the scheduler runs", 60)
+            scheduler.terminate()
+            assert scheduler.wait(30) == 0
 
 
 @pytest.mark.parametrize("command", [WORKER, SCHEDULER])
