@@ -112,12 +112,16 @@ class Run:
         """Read a stream in full under a new generation, then sweep what was not seen."""
         listing = self._listing(stream, afresh=False)
         try:
-            return self._read_listing(stream, listing)
+            self._read_listing(stream, listing)
         except (CursorExpired, Permanent):
             if listing["resume"] is None:
                 raise
             log.info("listing starts over", extra={"source": self.source.name})
-        return self._read_listing(stream, self._listing(stream, afresh=True))
+            return self._read_listing(stream, self._listing(stream, afresh=True))
+        if listing["started_at"] < self.started_at:
+            # An earlier run began it: what has changed since then is not in it.
+            self._changes(stream)
+        return None
 
     def _listing(self, stream: str, *, afresh: bool) -> Row:
         """Return the listing to go on with, or a new one under the next generation."""

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -130,8 +131,10 @@ def test_sync_all_makes_everybody_due_but_those_that_wait_for_a_person(
     document("sync", ada)
     states = collection(SyncState)
     states.update_one({"user_id": ada, "source": "google_tasks"}, {"$set": {"status": "paused"}})
+    before = datetime.now(UTC)
+    assert states.count_documents({"next_due_at": {"$lte": before}}) == 0
     assert document("sync", "--all") == {"requested": 3, "held": 1, "queued": True}
-    assert states.count_documents({"requested_at": {"$exists": True, "$ne": None}}) == 3
+    assert states.count_documents({"next_due_at": {"$lte": datetime.now(UTC)}}) == 3
 
 
 def test_status_says_that_the_user_must_connect_again(ada: str, sandbox: SandboxClient) -> None:

@@ -37,12 +37,12 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, "HEADRACE_DATA_DIR": str(folder)}
 
 
-def headrace(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def headrace(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [*HEADRACE, *arguments],
         cwd=ROOT,
-        env=environment(folder),
+        env=environment(folder) | settings,
         capture_output=True,
         text=True,
         timeout=200,
@@ -128,7 +128,9 @@ def test_up_until_fresh_prints_one_document_and_finds_no_difference(folder: Path
 
 
 def test_up_that_is_not_fresh_in_time_says_what_is_not_and_why(folder: Path) -> None:
-    result = headrace(folder, "up", "--exit-when-fresh", "--timeout", "1", "--json")
+    arguments = ("up", "--demo", "2", "--exit-when-fresh", "--timeout", "5", "--json")
+    # Not one call fits into this share.
+    result = headrace(folder, *arguments, QUOTA_USE_FRACTION="0.0001")
     assert result.returncode == 1
     report = json.loads(result.stdout)
     assert report["stopped_by"] == "timeout"

@@ -25,6 +25,7 @@ from pipeline.embedded import Ports
 from pipeline.freshness import by_source
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
+from pipeline.sync import states
 from pipeline.verify import Verdict, verify
 
 pytestmark = pytest.mark.timeout(240)
@@ -112,11 +113,23 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_changes_nothing(
         wait_until(lambda: collection(Record).count_documents({}) > 20, "records land")
         os.killpg(stalled.pid, signal.SIGSTOP)
         sandbox.mutate(seed=3, changes=40)
+        changed_at = datetime.now(UTC)
+        for state in collection(SyncState).find():
+            states.request(state["user_id"], state["source"])
         with running(WORKER, log, **hasty):
-            wait_until(lambda: ticked() and all_fresh(), "all users are fresh", 90, every_seconds=1)
+            wait_until(
+                lambda: ticked() and all_fresh() and all_synced_since(changed_at),
+                "all changes have arrived",
+                90,
+                every_seconds=1,
+            )
         os.killpg(stalled.pid, signal.SIGCONT)
         wait_until(at_rest, "the stalled worker has come to itself")
     assert differences(users, sandbox) == []
+
+
+def all_synced_since(moment: datetime) -> bool:
+    return not collection(SyncState).count_documents({"fresh_as_of": {"$not": {"$gte": moment}}})
 
 
 def ticked() -> bool:

@@ -87,6 +87,21 @@ def test_an_interrupted_listing_goes_on_where_it_was(sandbox: SandboxClient) -> 
     assert copy.verdict().mongodb == 0
 
 
+def test_a_listing_that_goes_on_in_a_later_run_ends_with_what_changed_meanwhile(
+    sandbox: SandboxClient,
+) -> None:
+    copy = connected(sandbox, "big", BIG)
+    events = {"method": "*events.list"}
+    sandbox.fault("short_pages", match=events, times=5, params={"size": 100})
+    sandbox.fault("status", match=events, times=20, params={"code": 503})
+    with pytest.raises(Transient):
+        copy.sync(CALENDAR)
+    sandbox.clear_faults()
+    sandbox.mutate(seed=4, changes=60)
+    copy.sync_all()
+    assert copy.verdict().mongodb == 0
+
+
 def reset(copy: Copy) -> None:
     """Forget the copy of the calendar, as if it was never synced."""
     collection(Record).delete_many({"user_id": copy.user_id})
