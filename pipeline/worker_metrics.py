@@ -22,12 +22,25 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 def use_shared_folder() -> None:
     """Name and make the folder that the processes of one master share.
 
-    It bears the master's process id: its children find the same one, the next
-    master another.
+    It bears the master's process id and start: its children find the same one,
+    the next master another.
     """
-    folder = Path(tempfile.gettempdir()) / f"headrace-metrics-{os.getuid()}-{os.getppid()}"
+    master = f"{os.getppid()}-{_start_of(os.getppid())}"
+    folder = Path(tempfile.gettempdir()) / f"headrace-metrics-{os.getuid()}-{master}"
     os.environ.setdefault(FOLDER_VARIABLE, str(folder))
     Path(os.environ[FOLDER_VARIABLE]).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _start_of(process_id: int) -> str:
+    """Return when a process started, in ticks since the machine did; 0 where /proc is not there.
+
+    https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+    """
+    try:
+        fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "0"
+    return fields[19]
 
 
 def serve() -> int:
