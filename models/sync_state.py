@@ -81,10 +81,12 @@ class SyncState(Document):
     `next_due_at` is when dispatch looks at this state again, whatever its
     status; it is unset only while paused or needs_reauth.  `fence` grows with
     every claim; a write that carries an older one is refused.  `session` is the
-    database session of the run under way.
+    database session of the run under way.  `tenant_id` is a copy of the user's,
+    so that dispatch knows the tenant of a million states without their users.
     """
 
     user_id = StringField(required=True)
+    tenant_id = StringField()
     source = StringField(required=True)
     status = StringField(required=True, choices=SYNC_STATUSES, default="idle")
     streams = MapField(EmbeddedDocumentField(Stream))

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import dramatiq
-from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import ShutdownNotifications, TimeLimit
-from dramatiq.middleware.retries import Retries
+from dramatiq.middleware import TimeLimit
 
+from pipeline.dead_letters import drain
+from pipeline.jobs.broker import HeadraceBroker
+from pipeline.middleware.context import JobContext
+from pipeline.middleware.lifecycle import WorkerLifecycle
 from pipeline.middleware.metrics import JobMetrics
+from pipeline.middleware.outcomes import Outcomes
 from pipeline.queues import QUEUES
-from pipeline.stores import per_process, redis_client
-
-#: All of the broker's keys in Redis begin with this.
-NAMESPACE = "headrace"
-#: Of a million commands, how many also look for the messages of dead workers.  Dramatiq's
-#: default of 1,000 finds them after minutes on an idle fleet.
-MAINTENANCE_CHANCE = 100_000
+from pipeline.stores import impatient_redis_client, per_process
 
 
-@per_process
-def broker() -> RedisBroker:
-    """Return the broker; it opens no connection before the first command."""
-    made = RedisBroker(
-        client=redis_client(),
-        namespace=NAMESPACE,
-        maintenance_chance=MAINTENANCE_CHANCE,
-        middleware=[JobMetrics(), TimeLimit(), ShutdownNotifications(), Retries()],
+def make_broker(chores: Sequence[Callable[[], object]] = ()) -> HeadraceBroker:
+    """Return a broker; `chores` are what a worker does every SWEEP_SECONDS beside sweeping."""
+    context = JobContext()
+    made = HeadraceBroker(
+        impatient_redis_client(),
+        [context, JobMetrics(), TimeLimit(), WorkerLifecycle(context, chores), Outcomes()],
     )
     for name in QUEUES:
         made.declare_queue(name)
+    return made
+
+
+@per_process
+def broker() -> HeadraceBroker:
+    """Return the broker of this process; it opens no connection before the first command."""
+    made = make_broker([drain])
     dramatiq.set_broker(made)
     return made

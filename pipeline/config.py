@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.errors import Misconfigured
@@ -107,16 +107,26 @@ class Settings(BaseSettings):
     """A shorter wait for quota blocks the worker thread; a longer one defers the sync."""
     sync_budget_seconds: Seconds = 120
     """A sync that takes longer stores where it is and queues up again behind the others."""
-    lease_seconds: Annotated[float, Field(ge=5)] = 60
-    """How long a killed worker's lease blocks its work; a living one renews it."""
+    lease_seconds: Annotated[float, Field(ge=1)] = 30
+    """How long a killed worker's lease blocks its work; less than WORKER_TIMEOUT_SECONDS."""
+    worker_timeout_seconds: Annotated[float, Field(ge=2)] = 45
+    """A worker silent for so long counts as dead: its jobs run again, elsewhere."""
+    sweep_seconds: Seconds = 5
+    """How often each process looks for jobs of dead workers and for new dead letters."""
+    shutdown_grace_seconds: Seconds = 20
+    """How long a worker that stops lets its jobs end; then it interrupts and hands them back."""
+    job_backoff_jitter: Annotated[float, Field(ge=0, le=1)] = 0
+    """Share by which the wait before another attempt is lengthened at random; 0: as tabled."""
     requeue_after_seconds: Seconds = 90
     """A queued job that has not started by then is queued again."""
     dispatch_high_water: Count = 5000
     """Dispatch stops while this many jobs wait, and goes on at the next tick."""
     sync_run_retention_days: Days = 14
     """How long the history of syncs is kept."""
+    dead_letter_retention_days: Days = 90
+    """How long dead letters are kept after they were replayed or dismissed; open ones stay."""
     cron_dispatch: str = "* * * * *"
-    """When due users are looked for (cron, UTC)."""
+    """When due users are looked for (cron, UTC; of six fields the first are seconds)."""
     cron_sweep: str = "* * * * *"
     """When projections that lag behind are looked for (cron, UTC)."""
 
@@ -130,6 +140,16 @@ class Settings(BaseSettings):
     """Least severe log line that is written."""
     log_format: Literal["text", "json"] = "text"
     """Form of the log lines."""
+
+    @model_validator(mode="after")
+    def _a_lease_ends_before_its_job_runs_again(self) -> Self:
+        if self.lease_seconds >= self.worker_timeout_seconds:
+            raise ValueError(
+                f"LEASE_SECONDS={self.lease_seconds:g}: expected less than "
+                f"WORKER_TIMEOUT_SECONDS={self.worker_timeout_seconds:g}, or the jobs of a dead "
+                "worker would find its leases still held when they run again"
+            )
+        return self
 
     def freshness_target_seconds(self, source: str) -> float:
         """Return the freshness target of `source`."""
@@ -157,8 +177,12 @@ def settings() -> Settings:
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
+        said = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:  # about several settings, which it names
+            lines.append(said)
+            continue
         field = str(problem["loc"][0])
         annotation = str(Settings.model_fields[field])
         value = "(secret)" if "SecretStr" in annotation else repr(problem["input"])
-        lines.append(f"{env_name(field)}={value}: {problem['msg'].removeprefix('Value error, ')}")
+        lines.append(f"{env_name(field)}={value}: {said}")
     return "Wrong settings:\n  " + "\n  ".join(lines)

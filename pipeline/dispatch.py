@@ -1,34 +1,39 @@
-"""Sending jobs by name: used by scheduler, command line and actors, which alone import actors."""
+"""Sending jobs by name: used by scheduler, web, command line and actors, which alone are
+imported by workers only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-import dramatiq
+from pipeline.jobs.sending import Send, Sent, enqueue
 
-from pipeline.broker import broker
-from pipeline.queue_depth import depth
-from pipeline.queues import DATA_SYNC, queue_of
+#: Jobs that one script enqueues: more would hold Redis up.
+BATCH = 500
 
 
-def send(job: str, *args: str, delay_seconds: float = 0) -> None:
-    """Queue `job`.  `args` are ids: a message carries identity, never data.
+def send(
+    job: str,
+    *args: Any,
+    delay_seconds: float = 0,
+    tenant_id: str = "",
+    job_id: str | None = None,
+    once: str | None = None,
+) -> Sent:
+    """Enqueue `job`, unless one with its id waits, is delayed or runs: then that is returned.
 
-    A delay is for seconds to minutes; what waits longer is state with a due time.
+    `args` are ids: a message carries identity, never data.  A delay is for
+    seconds to minutes; what waits longer is state with a due time.  Raises
+    Misconfigured for an unknown job, Permanent for arguments that do not fit.
     """
-    queue = queue_of(job)
-    message: dramatiq.Message[None] = dramatiq.Message(
-        queue_name=queue.name, actor_name=job, args=args, kwargs={}, options={}
-    )
-    broker().enqueue(message, delay=round(delay_seconds * 1000) or None)
+    [sent] = enqueue([Send(job, args, delay_seconds, tenant_id, job_id, once)])
+    return sent
 
 
-def send_syncs(due: Iterable[tuple[str, str]]) -> None:
-    """Queue a sync for each (user, source)."""
-    for user_id, source in due:
-        send("sync", user_id, source)
-
-
-def syncs_waiting() -> int:
-    """Return how many jobs wait on the queue that syncs run on."""
-    return depth(DATA_SYNC.name).waiting
+def send_many(sends: Iterable[Send]) -> list[Sent]:
+    """Enqueue any number of jobs, in batches."""
+    sent: list[Sent] = []
+    rest = list(sends)
+    for start in range(0, len(rest), BATCH):
+        sent += enqueue(rest[start : start + BATCH])
+    return sent

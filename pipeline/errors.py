@@ -3,6 +3,7 @@
     HeadraceError
     ├── Transient         try again with backoff; the state becomes due again
     ├── RateLimited       wait until the scope may call again; costs no attempt
+    ├── Unfinished        a part is done: go on behind the others; costs no attempt
     ├── CursorExpired     list the stream in full under a new generation
     ├── ReauthRequired    the connection needs its user; its schedules stop
     ├── Misconfigured     an operator must act; users are not marked
@@ -33,6 +34,17 @@ class RateLimited(HeadraceError):
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
         self.scope = scope
+
+
+class Unfinished(HeadraceError):
+    """The job did a part and wants to go on behind the others; this costs no attempt.
+
+    Not a failure: the way for long work to leave its worker thread to others.
+    """
+
+    def __init__(self, delay_seconds: float = 0.0) -> None:
+        super().__init__("a part is done; the rest follows")
+        self.delay_seconds = delay_seconds
 
 
 class CursorExpired(HeadraceError):

@@ -1,10 +1,11 @@
-"""What only one process needs to say: queue depth, freshness, lag.  Served by the scheduler."""
+"""What only one process needs to say: queues, freshness, lag.  Served by the scheduler."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -15,16 +16,20 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from pipeline.config import settings
+from pipeline.dead_letters import open_by_queue
 from pipeline.errors import HeadraceError
 from pipeline.freshness import AGE_BUCKETS, SourceFreshness, by_source, connections_by_status
+from pipeline.jobs.controls import pauses
+from pipeline.jobs.reading import depths
+from pipeline.jobs.workers import serving, workers
 from pipeline.metrics import FLEET
-from pipeline.queue_depth import depth
 from pipeline.queues import QUEUES
 
 log = logging.getLogger(__name__)
 
 #: The aggregations read every sync state; more often than this would be waste.
 FRESHNESS_SAMPLE_SECONDS = 15.0
+_STATES = ("waiting", "running", "delayed", "failed")
 
 
 class FleetCollector(Collector):
@@ -41,6 +46,8 @@ class FleetCollector(Collector):
         up = _gauge("headrace_store_up")
         try:
             yield from _queue_metrics()
+            yield from _pause_metrics()
+            yield _worker_metric()
             up.add_metric(["redis"], 1)
         except RedisError:
             up.add_metric(["redis"], 0)
@@ -49,6 +56,7 @@ class FleetCollector(Collector):
                 self._sample()
             yield from _freshness_metrics(self._sources)
             yield from _connection_metrics(self._connections)
+            yield _dead_letter_metric()
             up.add_metric(["mongodb"], 1)
         except (PyMongoError, HeadraceError):
             up.add_metric(["mongodb"], 0)
@@ -70,13 +78,40 @@ def _gauge(name: str) -> GaugeMetricFamily:
 def _queue_metrics() -> Iterator[Metric]:
     jobs = _gauge("headrace_queue_jobs")
     oldest = _gauge("headrace_queue_oldest_seconds")
-    for name in QUEUES:
-        now = depth(name)
-        for state in ("waiting", "running", "delayed", "dead"):
-            jobs.add_metric([name, state], getattr(now, state))
-        oldest.add_metric([name], now.oldest_seconds)
+    for name, depth in depths(QUEUES).items():
+        for state in _STATES:
+            jobs.add_metric([name, state], getattr(depth, state))
+        oldest.add_metric([name], depth.oldest_seconds)
     yield jobs
     yield oldest
+
+
+def _pause_metrics() -> Iterator[Metric]:
+    scopes = [pause.scope for pause in pauses()]
+    paused = _gauge("headrace_queue_paused")
+    for name in QUEUES:
+        paused.add_metric([name], f"queue:{name}" in scopes)
+    by_kind = _gauge("headrace_scope_pauses")
+    for kind, count in Counter(scope.partition(":")[0] for scope in scopes).items():
+        by_kind.add_metric([kind], count)
+    yield paused
+    yield by_kind
+
+
+def _worker_metric() -> Metric:
+    family = _gauge("headrace_queue_workers")
+    known = workers()
+    for name in QUEUES:
+        family.add_metric([name], len(serving(name, known)))
+    return family
+
+
+def _dead_letter_metric() -> Metric:
+    family = _gauge("headrace_dead_letters_open")
+    found = open_by_queue()
+    for name in QUEUES | found:
+        family.add_metric([name], found.get(name, 0))
+    return family
 
 
 def _freshness_metrics(sources: list[SourceFreshness]) -> Iterator[Metric]:

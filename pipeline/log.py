@@ -35,14 +35,14 @@ def configure(settings: Settings) -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
+        fields = "".join(f" {name}={value}" for name, value in fields_of(record).items())
         line = f"{moment} {record.levelname:<7} {record.name}: {record.getMessage()}{fields}"
         return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
 
@@ -54,7 +54,7 @@ class _JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **_fields(record),
+            **fields_of(record),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)

@@ -39,7 +39,16 @@ PROJECTED = Counter(
 PROJECTION_FAILURES = Counter(
     "headrace_projection_failures_total", "Advances of a projection that failed.", ["projection"]
 )
-JOBS = Counter("headrace_jobs_total", "Job attempts that ended.", ["queue", "job", "outcome"])
+JOBS_ENQUEUED = Counter(
+    "headrace_jobs_enqueued_total",
+    "Jobs that were sent, by result: created, or duplicate of one that waits, is delayed or runs.",
+    ["queue", "job", "result"],
+)
+JOBS = Counter(
+    "headrace_jobs_total",
+    "Job attempts that ended, by outcome: completed, retried, deferred, failed, handed_back.",
+    ["queue", "job", "outcome"],
+)
 JOB_SECONDS = Histogram(
     "headrace_job_run_seconds",
     "How long job attempts ran.",
@@ -48,10 +57,49 @@ JOB_SECONDS = Histogram(
 )
 JOB_WAIT_SECONDS = Histogram(
     "headrace_job_wait_seconds",
-    "How long jobs waited from enqueueing to their first attempt.",
+    "How long jobs that were due waited for each attempt.",
     ["queue"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600),
 )
+JOB_ATTEMPTS = Histogram(
+    "headrace_job_attempts",
+    "Attempts that a job had had when it ended for good.",
+    ["queue"],
+    buckets=(1, 2, 3, 4, 5),
+)
+JOB_DEFERRALS = Counter(
+    "headrace_job_deferrals_total",
+    "Times a job was put off without spending an attempt, by reason.",
+    ["queue", "reason"],
+)
+RATE_LIMIT_HITS = Counter(
+    "headrace_rate_limit_hits_total",
+    "Times that jobs had to wait for a start limit of their queue, by its scope.",
+    ["queue", "scope"],
+)
+DEAD_LETTERS = Counter(
+    "headrace_dead_letters_total",
+    "Jobs that failed for good and were set aside for a person, by reason.",
+    ["queue", "reason"],
+)
+JOBS_RECOVERED = Counter(
+    "headrace_jobs_recovered_total",
+    "Running jobs taken from silent workers, by outcome: recovered, killed_worker, cancelled.",
+    ["queue", "outcome"],
+)
+JOBS_FENCED = Counter(
+    "headrace_jobs_fenced_total",
+    "Attempts that ended after their worker had been taken for dead; what came of them is ignored.",
+    ["queue"],
+)
+JOB_RECOVERY_SECONDS = Histogram(
+    "headrace_job_recovery_seconds",
+    "How long after its worker's last sign of life a job was taken back.",
+    buckets=(1, 5, 10, 20, 30, 45, 60, 75, 90, 120, 300),
+)
+
+#: What the scheduler does too.
+_OF_BOTH = (JOBS_ENQUEUED, JOBS_RECOVERED, JOB_RECOVERY_SECONDS)
 
 
 class Fleet(NamedTuple):
@@ -63,8 +111,22 @@ class Fleet(NamedTuple):
 
 
 FLEET = {
-    "headrace_queue_jobs": Fleet("gauge", "Jobs by state.", ("queue", "state")),
+    "headrace_queue_jobs": Fleet(
+        "gauge",
+        "Jobs by state: waiting, running, delayed, failed (as far as history keeps them).",
+        ("queue", "state"),
+    ),
     "headrace_queue_oldest_seconds": Fleet("gauge", "Age of the longest waiting job.", ("queue",)),
+    "headrace_queue_paused": Fleet("gauge", "Whether the queue is paused.", ("queue",)),
+    "headrace_queue_workers": Fleet(
+        "gauge", "Worker processes that live and take jobs of the queue.", ("queue",)
+    ),
+    "headrace_dead_letters_open": Fleet(
+        "gauge", "Dead letters that nobody has acted on yet.", ("queue",)
+    ),
+    "headrace_scope_pauses": Fleet(
+        "gauge", "Pauses in force, by what they hold: queue, source, tenant, user …", ("scope",)
+    ),
     "headrace_freshness_seconds": Fleet(
         "histogram",
         "Age of each user's copy; users never synced count as infinitely old.",
@@ -93,7 +155,8 @@ def documented() -> list[tuple[str, str, str, str, str]]:
             [family] = wrapper.describe()
             name = family.name + ("_total" if family.type == "counter" else "")
             labels = ", ".join(wrapper._labelnames)
-            rows.append((name, family.type, labels, "worker", family.documentation))
+            process = "worker, scheduler" if wrapper in _OF_BOTH else "worker"
+            rows.append((name, family.type, labels, process, family.documentation))
     for name, fleet in FLEET.items():
         rows.append((name, fleet.kind, ", ".join(fleet.labels), "scheduler", fleet.help))
     return rows

@@ -2,55 +2,267 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
-from pipeline.errors import Misconfigured, Permanent, ReauthRequired
+from pipeline.errors import Misconfigured
 
-#: Trying again cannot help: dead letter at once.
-NEVER_RETRIED = (Misconfigured, Permanent, ReauthRequired)
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+#: What a limit or a pause may be about.  All but `queue` are arguments of the job:
+#: the scope `user` of a job is its argument `user_id`, the scope `source` its `source`.
+Scope = Literal["queue", "tenant", "user", "source", "mailbox", "connection", "sender"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartLimit:
+    """At most `starts` attempts begin in any `seconds`, for each value of `scope`."""
+
+    scope: Scope
+    starts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long history stays: the newest `count` jobs, none older than `seconds`."""
+
+    count: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
     """How the jobs of one queue run.
 
-    `attempts` includes the first; `backoff_ms` doubles with every attempt.  A
-    lower `priority` runs first.  `time_limit_ms` is a bound on one attempt.
+    `attempts` includes the first.  `backoff_ms` is the wait before the second;
+    it doubles with every further attempt unless `backoff` is fixed.  A lower
+    `priority` runs first.  `concurrency` is how many of its jobs one worker
+    process runs at a time; `one_per` lets only one at a time run anywhere for
+    the same value of a scope.  `time_limit_ms` is a bound on one attempt.
+    `own_workers`: give it worker processes of its own, by `-Q`.
     """
 
     name: str
     attempts: int
     backoff_ms: int
     priority: int
-    time_limit_ms: int
+    concurrency: int
+    keep_completed: Keep
+    keep_failed: Keep
+    backoff: Literal["exponential", "fixed"] = "exponential"
+    one_per: Scope | None = None
+    limits: tuple[StartLimit, ...] = ()
+    time_limit_ms: int = 600_000
+    own_workers: bool = False
+
+    def backoff_before_ms(self, attempt: int) -> int:
+        """Return the wait before `attempt`, which is 2 or more, without jitter."""
+        doublings = 0 if self.backoff == "fixed" else attempt - 2
+        return int(self.backoff_ms * 2**doublings)
 
 
-DATA_SYNC = Queue("data-sync", attempts=3, backoff_ms=1000, priority=5, time_limit_ms=600_000)
-GRAPH = Queue("graph", attempts=5, backoff_ms=1000, priority=5, time_limit_ms=600_000)
-QUEUES = {queue.name: queue for queue in (DATA_SYNC, GRAPH)}
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One kind of job: an actor of the same name in `actors/`.
 
-#: Job name to queue.  A job is an actor of the same name in `actors/`.
-JOBS = {"dispatch": DATA_SYNC, "sync": DATA_SYNC, "sweep": GRAPH, "advance_graph": GRAPH}
+    `arguments` names what a message carries, in order.  `id` is the pattern of
+    the job id: while a job with that id waits or runs, the same job is not
+    queued again.  `rerun`: being asked for while it runs, it runs once more.
+    """
+
+    name: str
+    queue: Queue
+    arguments: tuple[str, ...] = ()
+    id: str = ""
+    rerun: bool = False
+
+    @property
+    def id_pattern(self) -> str:
+        """Return `id`, or the name and all arguments where it is not given."""
+        return self.id or ":".join([self.name, *(f"{{{name}}}" for name in self.arguments)])
 
 
-def queue_of(job: str) -> Queue:
-    """Return the queue of `job`; raises Misconfigured for a name that is not in the table."""
-    if job not in JOBS:
-        raise Misconfigured(f"there is no job {job!r}; the table has {', '.join(JOBS)}")
-    return JOBS[job]
+_BRIEF = Keep(200, HOUR)
+_FAILED_A_DAY = Keep(1000, DAY)
+
+DATA_SYNC = Queue(
+    "data-sync",
+    attempts=3,
+    backoff_ms=1000,
+    priority=5,
+    concurrency=3,
+    keep_completed=Keep(100),
+    keep_failed=Keep(500),
+    limits=(StartLimit("user", 10, 60.0),),
+)
+GRAPH = Queue(
+    "graph",
+    attempts=5,
+    backoff_ms=1000,
+    priority=5,
+    concurrency=4,
+    keep_completed=Keep(100),
+    keep_failed=Keep(500),
+)
+WEBHOOK_PROCESS = Queue(
+    "webhook-process",
+    attempts=3,
+    backoff_ms=2000,
+    priority=0,
+    concurrency=10,
+    keep_completed=Keep(100),
+    keep_failed=Keep(50),
+    own_workers=True,
+)
+WEBHOOK_RENEWAL = Queue(
+    "webhook-renewal",
+    attempts=3,
+    backoff_ms=5000,
+    priority=3,
+    concurrency=1,
+    keep_completed=_BRIEF,
+    keep_failed=_FAILED_A_DAY,
+)
+DELTA_SYNC = Queue(
+    "delta-sync",
+    attempts=3,
+    backoff_ms=5000,
+    priority=5,
+    concurrency=4,
+    one_per="mailbox",
+    keep_completed=_BRIEF,
+    keep_failed=_FAILED_A_DAY,
+)
+PATTERN_ANALYSIS = Queue(
+    "pattern-analysis",
+    attempts=3,
+    backoff_ms=5000,
+    priority=9,
+    concurrency=2,
+    keep_completed=_BRIEF,
+    keep_failed=_FAILED_A_DAY,
+)
+STAGING_PROCESSOR = Queue(
+    "staging-processor",
+    attempts=3,
+    backoff_ms=5000,
+    priority=4,
+    concurrency=4,
+    one_per="mailbox",
+    keep_completed=_BRIEF,
+    keep_failed=_FAILED_A_DAY,
+)
+TOKEN_REFRESH = Queue(
+    "token-refresh",
+    attempts=3,
+    backoff_ms=5000,
+    priority=2,
+    concurrency=4,
+    one_per="connection",
+    keep_completed=_BRIEF,
+    keep_failed=_FAILED_A_DAY,
+)
+OUTREACH_SEND = Queue(
+    "outreach-send",
+    attempts=3,
+    backoff_ms=2000,
+    priority=1,
+    concurrency=3,
+    keep_completed=Keep(100),
+    keep_failed=Keep(50),
+)
+OUTREACH_TIMEOUT = Queue(
+    "outreach-timeout",
+    attempts=3,
+    backoff_ms=2000,
+    priority=2,
+    concurrency=2,
+    keep_completed=Keep(100),
+    keep_failed=Keep(50),
+)
+AI_PROCESSING = Queue(
+    "ai-processing",
+    attempts=5,
+    backoff_ms=2000,
+    priority=5,
+    concurrency=5,
+    keep_completed=Keep(1000, DAY),
+    keep_failed=Keep(5000, 7 * DAY),
+    own_workers=True,
+)
+EMAIL = Queue(
+    "email",
+    attempts=3,
+    backoff_ms=1000,
+    priority=2,
+    concurrency=10,
+    keep_completed=Keep(500, 12 * HOUR),
+    keep_failed=Keep(1000, 3 * DAY),
+)
+INDEXING = Queue(
+    "indexing",
+    attempts=3,
+    backoff_ms=5000,
+    backoff="fixed",
+    priority=5,
+    concurrency=20,
+    keep_completed=Keep(2000, 6 * HOUR),
+    keep_failed=Keep(5000, DAY),
+)
+
+QUEUES: dict[str, Queue] = {
+    queue.name: queue
+    for queue in (
+        DATA_SYNC,
+        GRAPH,
+        WEBHOOK_PROCESS,
+        WEBHOOK_RENEWAL,
+        DELTA_SYNC,
+        PATTERN_ANALYSIS,
+        STAGING_PROCESSOR,
+        TOKEN_REFRESH,
+        OUTREACH_SEND,
+        OUTREACH_TIMEOUT,
+        AI_PROCESSING,
+        EMAIL,
+        INDEXING,
+    )
+}
+
+JOBS: dict[str, Job] = {
+    job.name: job
+    for job in (
+        Job("dispatch", DATA_SYNC),
+        Job("sync", DATA_SYNC, ("user_id", "source"), id="sync:{source}:{user_id}", rerun=True),
+        Job("sweep", GRAPH),
+        Job("advance_graph", GRAPH, ("user_id",), rerun=True),
+    )
+}
 
 
-def actor_options(job: str) -> dict[str, Any]:
-    """Return what `dramatiq.actor` needs to run `job` as the table says."""
-    queue = queue_of(job)
-    return {
-        "actor_name": job,
-        "queue_name": queue.name,
-        "priority": queue.priority,
-        "max_retries": queue.attempts - 1,
-        "min_backoff": queue.backoff_ms,
-        "max_backoff": queue.backoff_ms * 2**queue.attempts,
-        "time_limit": queue.time_limit_ms,
-        "throws": NEVER_RETRIED,
-    }
+def add(queue: Queue, *jobs: Job) -> None:
+    """Add a queue and its jobs to the table, as benchmarks and chaos runs do."""
+    QUEUES[queue.name] = queue
+    JOBS.update((job.name, job) for job in jobs)
+
+
+def job_named(name: str) -> Job:
+    """Return the job called `name`; raises Misconfigured for one that is not in the table."""
+    if name not in JOBS:
+        raise Misconfigured(f"there is no job {name!r}; {_instead(name, JOBS)}")
+    return JOBS[name]
+
+
+def queue_named(name: str) -> Queue:
+    """Return the queue called `name`; raises Misconfigured for one that is not in the table."""
+    if name not in QUEUES:
+        raise Misconfigured(f"there is no queue {name!r}; {_instead(name, QUEUES)}")
+    return QUEUES[name]
+
+
+def _instead(name: str, known: dict[str, Queue] | dict[str, Job]) -> str:
+    alike = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {alike[0]!r}?" if alike else f"the table has {', '.join(known)}"

@@ -103,3 +103,16 @@ def redis_client() -> Redis:
         socket_timeout=10,
         health_check_interval=30,
     )
+
+
+@per_process
+def impatient_redis_client() -> Redis:
+    """Return the client of a worker's threads: it gives up within seconds, for they try again
+    by themselves and must notice soon that Redis is back."""
+    return Redis.from_url(
+        settings().redis_url.get_secret_value(),
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=1),
+        retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        socket_timeout=3,
+        socket_connect_timeout=2,
+    )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline import dispatch
+from pipeline import connect, dispatch
 from pipeline.cli.exits import WrongUse
 from pipeline.cli.names import suggestion
 from pipeline.cli.probes import redis_problem
 from pipeline.config import settings
-from pipeline.errors import Misconfigured
+from pipeline.errors import Misconfigured, Permanent
 from pipeline.sandbox.client import SandboxClient
-
-_LONGEST_USER_ID = 200
 
 
 def sandbox_grant(user_id: str) -> dict[str, Any]:
@@ -33,10 +31,10 @@ def sandbox_grant(user_id: str) -> dict[str, Any]:
 
 def check_user_id(user_id: str) -> None:
     """Raise WrongUse if `user_id` may not name a new user."""
-    if not user_id.strip() or len(user_id) > _LONGEST_USER_ID or not user_id.isprintable():
-        raise WrongUse(
-            f"a user id is 1 to {_LONGEST_USER_ID} printable characters, and not only spaces"
-        )
+    try:
+        connect.check_user_id(user_id)
+    except Permanent as error:
+        raise WrongUse(str(error)) from None
 
 
 def look_for_due_now() -> bool:

@@ -66,7 +66,7 @@ def sync(user_id: str, source: str, *, full: bool, wait: Wait) -> dict[str, Any]
             break
         wait(again)
     if report.lagging:
-        dispatch.send("advance_graph", user_id)
+        dispatch.send("advance_graph", user_id, tenant_id=report.tenant_id)
     outcome, why = report.outcome, (report.error or {}).get("message")
     if outcome == "not_due":
         outcome, why = _why_not(user_id, source)

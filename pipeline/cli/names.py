@@ -1,4 +1,4 @@
-"""Names that a person typed: users and sources, with the nearest one where there is none."""
+"""Names that a person typed: users, sources, queues, with the nearest one where there is none."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ def require_source(name: str) -> None:
     raise WrongUse(
         f"there is no source {name!r}{hint or '; expected one of ' + ', '.join(SOURCES)}"
     )
+
+
+def require_queue(name: str) -> None:
+    """Return if there is such a queue; else raise WrongUse that suggests the nearest."""
+    from pipeline.queues import QUEUES
+
+    if name not in QUEUES:
+        hint = suggestion(name, QUEUES) or f"; expected one of {', '.join(QUEUES)}"
+        raise WrongUse(f"there is no queue {name!r}{hint}")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

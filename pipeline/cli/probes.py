@@ -19,7 +19,6 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from pipeline.clients import graph
 from pipeline.config import settings
 from pipeline.errors import HeadraceError, Misconfigured, Transient
 
@@ -90,6 +89,9 @@ def redis_problem() -> Problem:
 
 def graph_problem() -> Problem:
     """Return why the graph does not answer a query, or None; raises Misconfigured."""
+    # Its driver takes a quarter of a second to import, and few commands need it.
+    from pipeline.clients import graph
+
     try:
         parts = urlsplit(settings().graph_uri)
         address = (parts.hostname or "", parts.port or _BOLT_PORT)

@@ -28,9 +28,13 @@ from pipeline.cli.output import (
 if TYPE_CHECKING:
     from pipeline.cli.fleet import Backfill, Failure, GraphFailure, Rejections
     from pipeline.freshness import SourceFreshness
-    from pipeline.queue_depth import Depth
+    from pipeline.jobs.controls import Pause
+    from pipeline.jobs.reading import Depth
 
 app = typer.Typer(rich_markup_mode="rich")
+
+#: More pauses than this are only counted.
+MOST_PAUSES = 20
 
 
 @app.command(
@@ -41,10 +45,10 @@ def status(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show freshness, queues, how far the graph lags, and who fails and why.
+    """Show freshness, queues, what is paused, how far the graph lags, and who fails and why.
 
     Ends with 4 if a store does not answer (and still shows what the others know), with 1 if
-    something fails or waits for its user.
+    something fails, waits for its user, or lies in the dead letters.
     """
     found = look(user)
     if as_json:
@@ -54,7 +58,7 @@ def status(
             console().print(part)
     if any(found.stores.values()):
         raise typer.Exit(NO_ANSWER)
-    if found.graph_failures or any(f.status != "rate_limited" for f in found.failures):
+    if found.something_fails:
         raise typer.Exit(FAILED)
 
 
@@ -72,6 +76,14 @@ class Found:
     rejections: list[Rejections] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
     queues: dict[str, Depth] = field(default_factory=dict)
+    pauses: list[Pause] = field(default_factory=list)
+    dead_letters: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def something_fails(self) -> bool:
+        """Whether anything does not mend itself, or has not yet."""
+        failing = any(failure.status != "rate_limited" for failure in self.failures)
+        return bool(failing or self.graph_failures or self.dead_letters)
 
     def as_document(self) -> dict[str, Any]:
         """Return it for `--json`."""
@@ -84,7 +96,11 @@ class Found:
             "backfills": [asdict(backfill) for backfill in self.backfills],
             "graph_failures": [asdict(failure) for failure in self.graph_failures],
             "rejected": [asdict(rejections) for rejections in self.rejections],
-            "queues": {name: asdict(depth) for name, depth in self.queues.items()},
+            "queues": {
+                name: asdict(depth) | {"dead_letters": self.dead_letters.get(name, 0)}
+                for name, depth in self.queues.items()
+            },
+            "pauses": [asdict(pause) for pause in self.pauses],
         }
         return document | ({"runs": self.runs} if self.user else {})
 
@@ -94,8 +110,10 @@ def look(user: str | None) -> Found:
     from pipeline.cli import fleet
     from pipeline.cli.names import require_user
     from pipeline.cli.probes import problems
+    from pipeline.dead_letters import open_by_queue
     from pipeline.freshness import by_source
-    from pipeline.queue_depth import depth
+    from pipeline.jobs.controls import pauses
+    from pipeline.jobs.reading import depths
     from pipeline.queues import QUEUES
 
     found = Found(datetime.now(UTC), user, problems())
@@ -108,8 +126,10 @@ def look(user: str | None) -> Found:
         found.backfills = fleet.backfills(user)
         found.graph_failures = fleet.graph_failures(user)
         found.rejections = fleet.rejections(user)
+        found.dead_letters = {} if user else open_by_queue()
     if not found.stores["redis"]:
-        found.queues = {name: depth(name) for name in QUEUES}
+        found.queues = depths(QUEUES)
+        found.pauses = pauses()
     return found
 
 
@@ -124,6 +144,9 @@ def _shown(found: Found) -> Iterator[RenderableType]:
     if found.queues:
         yield Text("")
         yield _queues(found)
+    if found.pauses:
+        yield Text("")
+        yield from _pauses(found)
     sections = (_failures, _graph_failures, _backfills, _rejections, _runs)
     for title, columns, rows in (section(found) for section in sections):
         if rows:
@@ -146,15 +169,25 @@ def _freshness(found: Found) -> RenderableType:
 
 
 def _queues(found: Found) -> RenderableType:
-    columns = ("queue", "waiting", "running", "delayed", "dead", "oldest waits")
-    return table(
-        "Queues",
-        columns,
-        [
-            (name, d.waiting, d.running, d.delayed, d.dead, duration(d.oldest_seconds or None))
-            for name, d in found.queues.items()
-        ],
-    )
+    from pipeline.jobs.names import queues_with_jobs
+
+    columns = ("queue", "waiting", "running", "delayed", "dead letters", "oldest waits")
+    served = {queue.name for queue in queues_with_jobs()}
+    rows: list[list[Cell]] = []
+    for name, depth in found.queues.items():
+        counts = [depth.waiting, depth.running, depth.delayed, found.dead_letters.get(name, 0)]
+        if name in served or any(counts):
+            rows.append([name, *counts, duration(depth.oldest_seconds or None)])
+    return table("Queues", columns, rows)
+
+
+def _pauses(found: Found) -> Iterator[Text]:
+    from pipeline.sync.held import in_words
+
+    for pause in found.pauses[:MOST_PAUSES]:
+        yield Text(in_words(pause), style="yellow")
+    if len(found.pauses) > MOST_PAUSES:
+        yield Text(f"and {number(len(found.pauses) - MOST_PAUSES)} more pauses: see --json")
 
 
 _Section = tuple[str, tuple[str, ...], list[list[Cell]]]

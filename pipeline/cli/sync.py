@@ -95,6 +95,7 @@ def _queue_everybody(*, as_json: bool) -> None:
     from pipeline.cli.probes import require
     from pipeline.stores import collection
     from pipeline.sync import states
+    from pipeline.sync.held import in_words, pauses_of_syncs
 
     require("mongodb")
     found = collection(SyncState)
@@ -121,3 +122,6 @@ def _queue_everybody(*, as_json: bool) -> None:
     )
     if not queued:
         note("Redis does not answer: the scheduler queues them once it does.")
+        return
+    for pause in pauses_of_syncs():
+        note(in_words(pause))

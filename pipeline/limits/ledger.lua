@@ -1,8 +1,4 @@
--- Takes units at every level, or at none.
---
--- A level is a hash: number of a slot of time -> units charged in that slot.  Slots that
--- may still lie in the provider's window count, and their sum never passes what is allowed.
--- The script knows only the clock of Redis, so that all workers see the same slots.
+-- Takes units at every level, or at none.  ledger.py puts window.lua in front.
 --
 -- KEYS[2 * i - 1]  slots of level i
 -- KEYS[2 * i]      there while the provider wants level i left alone
@@ -15,9 +11,6 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local units, counted = tonumber(ARGV[1]), tonumber(ARGV[2])
--- A slot gives out this much more while less than half of the window's units are in use:
--- who needs little may need it unevenly, and who never has enough still gets even shares.
-local UNEVEN = 1.5
 local wait, emptiest = 0, 0
 
 local function refuse(level, microseconds)
@@ -26,55 +19,16 @@ local function refuse(level, microseconds)
   end
 end
 
--- Returns all slots as HGETALL does, the units of those that count, and those of the present one.
-local function read(key, present)
-  local fields, used, lately = redis.call('HGETALL', key), 0, 0
-  for f = 1, #fields, 2 do
-    local ahead = fields[f] - present
-    if ahead == 0 then
-      lately = tonumber(fields[f + 1])
-    end
-    -- Slots ahead were written by a server, since replaced, whose clock was ahead; so far
-    -- ahead that it must have been wrong, they would only block the level for as long.
-    if ahead > -counted and ahead < counted then
-      used = used + fields[f + 1]
-    else
-      redis.call('HDEL', key, fields[f])
-    end
-  end
-  return fields, used, lately
-end
-
--- Returns the number of the slot with which, oldest first, `excess` units have gone.
-local function gone_with(fields, excess, present)
-  local by_slot = {}
-  for f = 1, #fields, 2 do
-    by_slot[tonumber(fields[f])] = fields[f + 1]
-  end
-  local slot = present - counted
-  while excess > 0 and slot < present + counted do
-    slot = slot + 1
-    excess = excess - (by_slot[slot] or 0)
-  end
-  return slot
-end
-
 local slots = {}
 for level = 1, #KEYS / 2 do
   refuse(level, redis.call('PTTL', KEYS[2 * level]) * 1000) -- negative: no pause
 
   local length, allowed = tonumber(ARGV[3 * level]), tonumber(ARGV[3 * level + 1])
   if length > 0 then
-    local present = math.floor(now / length)
-    local fields, used, lately = read(KEYS[2 * level - 1], present)
-    local most = ARGV[3 * level + 2] * (used * 2 < allowed and UNEVEN or 1)
-    if lately + units > most then
-      refuse(level, (present + 1) * length - now)
-    end
-    if used + units > allowed then
-      local last = gone_with(fields, used + units - allowed, present)
-      refuse(level, (last + counted) * length - now)
-    end
+    local at_once = tonumber(ARGV[3 * level + 2])
+    local refused, present =
+      window.wait(KEYS[2 * level - 1], now, units, length, counted, allowed, at_once)
+    refuse(level, refused)
     slots[level] = present
   end
 end
@@ -83,8 +37,6 @@ if emptiest > 0 then
   return { wait, emptiest }
 end
 for level, present in pairs(slots) do
-  local key = KEYS[2 * level - 1]
-  redis.call('HINCRBY', key, present, units)
-  redis.call('PEXPIRE', key, math.ceil(counted * ARGV[3 * level] / 1000))
+  window.take(KEYS[2 * level - 1], present, units, tonumber(ARGV[3 * level]), counted)
 end
 return { 0, 0 }

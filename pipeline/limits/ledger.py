@@ -1,7 +1,7 @@
 """The quota ledger: every call to a provider is charged here before it is made.
 
 It lives in Redis, so that all workers share it, and goes by the clock of Redis.
-Providers count over a sliding window, and so does it (ledger.lua): who was idle may
+Providers count over a sliding window, and so does it (window.lua): who was idle may
 take a whole minute's quota at once, and no window at the provider, wherever it
 begins, sees more than the limit, even if calls reach it a little late.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 
 from redis.commands.core import Script
 
@@ -115,4 +115,10 @@ def _key(profile: Profile, level: str, user_id: str, part: str) -> str:
 @cache
 def _script() -> Script:
     """Return the script; callers pass the client of their process."""
-    return redis_client().register_script(Path(__file__).with_name("ledger.lua").read_text())
+    ledger = (files("pipeline.limits") / "ledger.lua").read_text()
+    return redis_client().register_script(window_source() + ledger)
+
+
+def window_source() -> str:
+    """Return the Lua text that defines `window`, for scripts that count over a sliding window."""
+    return (files("pipeline.limits") / "window.lua").read_text()

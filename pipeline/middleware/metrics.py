@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
-from typing import Any
 
 from dramatiq import Broker, Middleware
 from dramatiq.broker import MessageProxy
 
 from pipeline import metrics
+from pipeline.jobs.delivery import JobProxy, Outcome
 from pipeline.worker_metrics import serve
 
 
 class JobMetrics(Middleware):
-    """Job attempts by outcome, run time, and the wait before the first attempt."""
-
-    def __init__(self) -> None:
-        self._started = threading.local()
+    """Attempts by outcome, how long they waited and ran, and what became of the jobs."""
 
     @property
     def forks(self) -> list[Callable[[], int]]:
@@ -26,22 +21,36 @@ class JobMetrics(Middleware):
         return [serve]
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
-        """Note when the attempt began."""
-        self._started.at = time.monotonic()
-        if not message.options.get("retries"):
-            waited = time.time() - message.message_timestamp / 1000
-            metrics.JOB_WAIT_SECONDS.labels(message.queue_name).observe(max(0.0, waited))
+        """Note how long the job waited."""
+        assert isinstance(message, JobProxy)
+        wait_seconds = message.delivery.wait_ms / 1000
+        metrics.JOB_WAIT_SECONDS.labels(message.queue_name).observe(wait_seconds)
 
-    def after_process_message(
-        self,
-        broker: Broker,  # noqa: ARG002
-        message: MessageProxy,
-        *,
-        result: Any = None,  # noqa: ARG002
-        exception: BaseException | None = None,
-    ) -> None:
-        """Count the attempt by how it ended."""
-        labels = (message.queue_name, message.actor_name)
-        seconds = time.monotonic() - self._started.at
-        metrics.JOB_SECONDS.labels(*labels).observe(seconds)
-        metrics.JOBS.labels(*labels, "failed" if exception else "completed").inc()
+    def after_ack(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
+        """Count an attempt after which the job is done, or goes on later."""
+        _count(message)
+
+    def after_nack(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
+        """Count an attempt after which the job has failed."""
+        _count(message)
+
+
+def _count(message: MessageProxy) -> None:
+    assert isinstance(message, JobProxy)
+    outcome, queue, job = message.outcome, message.queue_name, message.actor_name
+    if outcome is None:  # rejected before it ran
+        outcome = Outcome("failed", letter=True)
+    metrics.JOB_SECONDS.labels(queue, job).observe(message.run_ms / 1000)
+    metrics.JOBS.labels(queue, job, _word(outcome)).inc()
+    if outcome.deferred:
+        metrics.JOB_DEFERRALS.labels(queue, outcome.why).inc()
+    if outcome.state in ("completed", "failed"):
+        metrics.JOB_ATTEMPTS.labels(queue).observe(message.delivery.attempt)
+
+
+def _word(outcome: Outcome) -> str:
+    if outcome.state in ("completed", "failed"):
+        return outcome.state
+    if outcome.deferred:
+        return "deferred"
+    return "handed_back" if outcome.give_back else "retried"

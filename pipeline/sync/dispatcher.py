@@ -2,29 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from models import SyncState
+from models import DEFAULT_TENANT, SyncState
 from pipeline.config import settings
-from pipeline.stores import collection
+from pipeline.dispatch import send_many
+from pipeline.jobs.controls import Pause
+from pipeline.jobs.reading import depth
+from pipeline.jobs.sending import Send
+from pipeline.queues import DATA_SYNC
+from pipeline.stores import Row, collection
+from pipeline.sync.held import in_words, kind_of, not_held, pauses_of_syncs
 from pipeline.sync.states import release_dead_locks
 
 BATCH = 500
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def take_due(now: datetime, limit: int = BATCH) -> list[tuple[str, str]]:
-    """Mark up to `limit` due states as queued and return their (user, source), oldest first.
+@dataclass(slots=True)
+class Dispatched:
+    """What a look at who is due came to: syncs that were `queued`, those that were so
+    `already`, and the `pauses` because of which some got none."""
 
-    A state whose job is lost, or whose worker died, becomes due again when
-    this time is up; so does one whose sync was never finished.
+    queued: int = 0
+    already: int = 0
+    pauses: list[Pause] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        already = f", {self.already:,} queued before" if self.already else ""
+        return "; ".join([f"{self.queued:,} queued{already}", *map(in_words, self.pauses)])
+
+
+def queue_due() -> Dispatched:
+    """Send a job for every due state that no pause holds, until enough jobs wait.
+
+    Killed between marking and sending, the states are found again after
+    REQUEUE_AFTER_SECONDS.
+    """
+    done = Dispatched()
+    since = _EPOCH
+    while True:
+        done.pauses = pauses_of_syncs()
+        if _enough_wait(done.pauses):
+            return done
+        batch = take_due(datetime.now(UTC), since=since, where=not_held(done.pauses))
+        if not batch:
+            return done
+        # What a pause holds stays due: the next batch need not look through it again.
+        since = batch[-1]["next_due_at"]
+        for sent in send_many(map(_sync_of, batch)):
+            done.queued += sent.created
+            done.already += not sent.created
+
+
+def take_due(
+    now: datetime, *, since: datetime = _EPOCH, where: Row | None = None, limit: int = BATCH
+) -> list[Row]:
+    """Mark up to `limit` states that are due as queued and return them, longest due first.
+
+    `where` has further conditions, such as not to be held by a pause.  A state
+    whose job is lost, or whose worker died, becomes due again when this time is
+    up; so does one whose sync was never finished.
     """
     states = collection(SyncState)
-    due = list(
-        states.find({"next_due_at": {"$lte": now}}, {"user_id": 1, "source": 1})
-        .sort("next_due_at", 1)
-        .limit(limit)
-    )
+    wanted = {"next_due_at": {"$gte": since, "$lte": now}} | (where or {})
+    fields = {"user_id": 1, "source": 1, "tenant_id": 1, "next_due_at": 1}
+    due = list(states.find(wanted, fields).sort("next_due_at", 1).limit(limit))
     if due:
         release_dead_locks({"_id": {"$in": [state["_id"] for state in due]}})
         again = now + timedelta(seconds=settings().requeue_after_seconds)
@@ -33,20 +78,19 @@ def take_due(now: datetime, limit: int = BATCH) -> list[tuple[str, str]]:
             {"_id": {"$in": [state["_id"] for state in due]}, "next_due_at": {"$lte": now}},
             {"$set": {"status": "queued", "next_due_at": again}},
         )
-    return [(state["user_id"], state["source"]) for state in due]
+    return due
 
 
-def queue_due(send: Callable[[list[tuple[str, str]]], None], waiting: Callable[[], int]) -> int:
-    """Send a job for every due state until none is left or enough jobs wait.
+def _enough_wait(pauses: Collection[Pause]) -> bool:
+    """Return whether as many jobs wait as workers need, or none may be queued at all."""
+    kinds = [kind_of(pause) for pause in pauses]
+    if "queue" in kinds:
+        return True
+    # What waits already in a paused scope, at most as much again, must not keep out the others.
+    shares = 1 + kinds.count("source") + kinds.count("tenant")
+    return depth(DATA_SYNC.name).waiting >= settings().dispatch_high_water * shares
 
-    Returns how many were sent.  Killed between marking and sending, the
-    states are found again after REQUEUE_AFTER_SECONDS.
-    """
-    sent = 0
-    while waiting() < settings().dispatch_high_water:
-        batch = take_due(datetime.now(UTC))
-        if not batch:
-            break
-        send(batch)
-        sent += len(batch)
-    return sent
+
+def _sync_of(state: Row) -> Send:
+    tenant_id = state.get("tenant_id") or DEFAULT_TENANT
+    return Send("sync", (state["user_id"], state["source"]), tenant_id=tenant_id)

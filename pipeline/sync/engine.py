@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from models import SyncRun
+from models import DEFAULT_TENANT, SyncRun
 from pipeline import metrics
 from pipeline.clients.google import GoogleClient
 from pipeline.config import settings
@@ -20,43 +20,24 @@ from pipeline.errors import LeaseLost, Misconfigured, RateLimited, ReauthRequire
 from pipeline.sources import source_named
 from pipeline.stores import Row, collection
 from pipeline.sync import due, states
-from pipeline.sync.landing import Counts, Lander
-from pipeline.sync.run import BudgetSpent, Run
+from pipeline.sync.landing import Lander
+from pipeline.sync.report import SyncReport
+from pipeline.sync.run import BudgetSpent, Progress, Run, untold
 from pipeline.sync.states import Claim
 
-#: A longer wait is left to the due time and the dispatcher.
-LONGEST_DELAY_SECONDS = 120.0
 
-
-@dataclass(slots=True)
-class SyncReport:
-    """What one sync did.  `outcome` says how it ended; `lagging`: a projection has work."""
-
-    user_id: str
-    source: str
-    outcome: str = "not_due"
-    counts: Counts = field(default_factory=Counts)
-    calls: int = 0
-    seconds: float = 0.0
-    lagging: bool = False
-    error: dict[str, Any] | None = None
-
-    @property
-    def again_in_seconds(self) -> float | None:
-        """When the rest should be queued again: at once after a full budget, else after the
-        wait for quota; None: nothing is left, or the wait is one for the due time."""
-        if self.outcome == "continued":
-            return 0.0
-        if self.outcome != "rate_limited" or self.error is None:
-            return None
-        wait = float(self.error["retry_after_seconds"])
-        return wait if wait <= LONGEST_DELAY_SECONDS else None
-
-
-def sync(user_id: str, source_name: str, *, force: bool = False, full: bool = False) -> SyncReport:
+def sync(
+    user_id: str,
+    source_name: str,
+    *,
+    force: bool = False,
+    full: bool = False,
+    progress: Progress = untold,
+) -> SyncReport:
     """Bring our copy of one user's source up to date.  Safe to run twice.
 
     `force` runs it though it is not due, `full` also gives up every cursor.
+    `progress` is told how far a listing is: a share from 0 to 1, and words.
     A state that is busy or held gives a report with the outcome "not_due".
     Raises Transient, Misconfigured, Permanent or what was not foreseen, after
     the state has been set to become due again.
@@ -66,13 +47,14 @@ def sync(user_id: str, source_name: str, *, force: bool = False, full: bool = Fa
     claim = states.claim(user_id, source_name, force=force or full)
     if claim is None:
         return report
+    report.tenant_id = claim.state.get("tenant_id") or DEFAULT_TENANT
     # By the database's clock, as is the moment of a request that comes in meanwhile.
     started_at, clock = claim.state["last_attempt_at"], time.monotonic()
     run: Run | None = None
     try:
         with states.heartbeat(claim), GoogleClient.for_source(user_id, source_name) as client:
             lander = Lander(user_id, source_name, source.parent_field)
-            run = Run(claim, source, client, lander, started_at, full=full)
+            run = Run(claim, source, client, lander, started_at, full=full, progress=progress)
             try:
                 run.all_streams()
             finally:

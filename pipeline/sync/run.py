@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +22,14 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE_OF_A_LISTING = timedelta(hours=1)
 
 
+#: Told a share from 0 to 1, and words without personal data.
+Progress = Callable[[float, str], None]
+
+
+def untold(_share: float, _words: str) -> None:
+    """Tell nobody how far a listing is."""
+
+
 class BudgetSpent(Exception):
     """The run's time is up; what is left goes to a later run."""
 
@@ -35,6 +44,7 @@ class Run:
     lander: Lander
     started_at: datetime
     full: bool = False
+    progress: Progress = untold
     counts: Counts = field(default_factory=Counts)
     #: Cursors of streams in which nothing changed; written with the next write that is due anyway.
     pending: Row = field(default_factory=dict)
@@ -161,6 +171,7 @@ class Run:
                     "total": page.total or listing["total"],
                 }
                 self._land(stream, page, listing["generation"], {"listing": listing})
+                self._tell(stream, listing["done"], listing["total"])
         if listing["cursor"] is None:
             raise Transient("the listing ended without its last page")
         if listing["unidentified"]:
@@ -179,6 +190,13 @@ class Run:
             listing=None,
             error=None,
         )
+
+    def _tell(self, stream: str, done: int, total: int | None) -> None:
+        kind = stream.partition("/")[0]  # what follows may be an e-mail address
+        if total:
+            self.progress(min(1.0, done / total), f"{kind}: {done:,} of about {total:,}")
+        else:
+            self.progress(0.0, f"{kind}: {done:,} so far")
 
     def _sweep(self, stream: str, generation: int) -> None:
         """Delete what a complete listing did not show."""

@@ -12,7 +12,7 @@ from pymongo import ReturnDocument, timeout
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from models import SyncState
+from models import DEFAULT_TENANT, SyncState, User
 from pipeline.config import settings
 from pipeline.errors import LeaseLost
 from pipeline.heartbeat import Heartbeat
@@ -38,7 +38,10 @@ def stream_key(stream: str) -> str:
 
 
 def ensure(user_id: str, source: str, now: datetime) -> None:
-    """Create the state of (user, source), due now; wake one that waited for its user."""
+    """Create the state of (user, source), due now; wake one that waited for its user.
+
+    Its tenant becomes that of the user, also where it was missing or another.
+    """
     states = collection(SyncState)
     key = {"user_id": user_id, "source": source}
     fresh = {
@@ -51,9 +54,21 @@ def ensure(user_id: str, source: str, now: datetime) -> None:
         "records": 0,
         "rejected": 0,
     }
-    states.update_one(key, {"$setOnInsert": {**fresh, "next_due_at": now}}, upsert=True)
+    states.update_one(
+        key,
+        {
+            "$set": {"tenant_id": _tenant_of(user_id)},
+            "$setOnInsert": {**fresh, "next_due_at": now},
+        },
+        upsert=True,
+    )
     revived: Row = {"$cond": [{"$eq": ["$status", "needs_reauth"]}, "idle", "$status"]}
     _make_due({**key, "status": {"$ne": "paused"}}, {"status": revived, "consecutive_failures": 0})
+
+
+def _tenant_of(user_id: str) -> str:
+    user: Row = collection(User).find_one({"_id": user_id}, {"tenant_id": 1}) or {}
+    return str(user.get("tenant_id") or DEFAULT_TENANT)
 
 
 def request(user_id: str, source: str) -> bool:

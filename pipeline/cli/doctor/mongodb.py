@@ -13,6 +13,7 @@ from models import Connection
 from pipeline.cli.doctor.findings import Finding, note, ok, wrong
 from pipeline.cli.probes import mongodb_problem
 from pipeline.clients.keyring import Keyring, check_keys
+from pipeline.dead_letters import open_by_queue
 from pipeline.errors import Misconfigured
 from pipeline.stores import collection, mongodb
 
@@ -34,8 +35,15 @@ def check() -> Iterator[Finding]:
         yield _clock()
         yield _indexes()
         yield _keys()
+        yield from _dead_letters()
     except PyMongoError as error:
         yield wrong("MongoDB", f"refuses a query: {type(error).__name__}", "look into its log")
+
+
+def _dead_letters() -> Iterator[Finding]:
+    for queue, letters in open_by_queue().items():
+        mend = "see why with `headrace dead-letters list`; then replay or dismiss them"
+        yield note(f"queue {queue}", f"{letters} jobs failed for good and wait for a person", mend)
 
 
 def _version() -> Finding:

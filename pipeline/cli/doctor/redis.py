@@ -1,4 +1,4 @@
-"""Redis: version, what it does when it is full, and who works on the queues."""
+"""Redis: version, what it does when it is full, and whether somebody works on the queues."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from redis.exceptions import RedisError, ResponseError
 
 from pipeline.cli.doctor.findings import Finding, note, ok, wrong
 from pipeline.cli.probes import quick_redis, redis_problem
-from pipeline.queue_depth import depth
-from pipeline.queues import QUEUES
+from pipeline.jobs.names import queues_with_jobs
+from pipeline.jobs.reading import depths
+from pipeline.jobs.workers import serving, workers
 
 OLDEST_VERSION = 7
 
@@ -24,7 +25,7 @@ def check() -> Iterator[Finding]:
         with quick_redis() as client:
             yield _version(client)
             yield _eviction(client)
-        yield from _dead_jobs()
+        yield from _queues()
     except RedisError as error:
         yield wrong("Redis", f"refuses a command: {type(error).__name__}", "look into its log")
 
@@ -51,9 +52,10 @@ def _eviction(client: Any) -> Finding:
     return ok("Redis eviction", "noeviction")
 
 
-def _dead_jobs() -> Iterator[Finding]:
-    for name in QUEUES:
-        dead = depth(name).dead
-        if dead:
-            mend = "nothing is lost: what is due is queued again; the workers' logs say why"
-            yield note(f"queue {name}", f"{dead} jobs have spent all attempts", mend)
+def _queues() -> Iterator[Finding]:
+    names = [queue.name for queue in queues_with_jobs()]
+    known = workers()
+    for name, depth in depths(names).items():
+        if depth.waiting and not serving(name, known):
+            text = f"{depth.waiting} jobs wait, and no worker serves it"
+            yield wrong(f"queue {name}", text, f"start one: dramatiq actors -Q {name}")

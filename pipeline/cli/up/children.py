@@ -3,45 +3,65 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.cli.up.environment import MetricsPorts, sandbox_file
+from pipeline.config import settings
 from pipeline.embedded import Child
-from pipeline.queues import DATA_SYNC, GRAPH
+from pipeline.jobs.names import queues_with_jobs
+from pipeline.queues import Queue
 
-#: A worker gives running jobs this long to end; what they had not landed is done again.
-_LAST_JOBS_MS = 10_000
-_STOP_SECONDS = 20.0
+#: A process runs three syncs at a time; two keep the cores of a small machine busy.
+_PROCESSES = 2
+#: After the grace period a worker has this long to hand back what it still has.
+_HAND_BACK_SECONDS = 10.0
 
-_SYNC_THREADS = 8
-_GRAPH_THREADS = 4
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Worker processes under one `dramatiq` command: they live, and are restarted, together."""
+
+    name: str
+    queues: Sequence[Queue]
+    processes: int
+
+    @property
+    def threads(self) -> int:
+        """Threads per process: as many as its queues may run jobs at a time."""
+        return sum(queue.concurrency for queue in self.queues)
+
+
+def families() -> list[Family]:
+    """Return who serves the queues that have jobs; those with `own_workers` share with nobody."""
+    queues = queues_with_jobs()
+    shared = [queue for queue in queues if not queue.own_workers]
+    own = [Family(f"worker-{queue.name}", [queue], 1) for queue in queues if queue.own_workers]
+    return [Family("worker", shared, _PROCESSES), *own]
 
 
 def children(
-    data_dir: Path, settings: Mapping[str, str], metrics: MetricsPorts, sandbox_port: int | None
+    data_dir: Path, environment: Mapping[str, str], metrics: MetricsPorts, sandbox_port: int | None
 ) -> list[Child]:
     """Return the children in the order in which they start; they stop the other way round."""
-    made = [
-        _worker("worker-sync", DATA_SYNC.name, _SYNC_THREADS, metrics.worker_sync, settings),
-        _worker("worker-graph", GRAPH.name, _GRAPH_THREADS, metrics.worker_graph, settings),
-        Child("scheduler", [sys.executable, "-m", "scheduler"], dict(settings)),
-    ]
+    made = [_worker(family, metrics.workers[family.name], environment) for family in families()]
+    made.append(Child("scheduler", [sys.executable, "-m", "scheduler"], dict(environment)))
     if sandbox_port is not None:
         made.insert(0, _sandbox(data_dir, sandbox_port))
     return made
 
 
-def _worker(
-    name: str, queue: str, threads: int, metrics_port: int, settings: Mapping[str, str]
-) -> Child:
-    program = [sys.executable, "-m", "dramatiq", "actors", "-Q", queue]
-    size = ["-p", "1", "-t", str(threads), "--worker-shutdown-timeout", str(_LAST_JOBS_MS)]
+def _worker(family: Family, metrics_port: int, environment: Mapping[str, str]) -> Child:
+    stop_seconds = settings().shutdown_grace_seconds + _HAND_BACK_SECONDS
+    queues = [queue.name for queue in family.queues]
+    program = [sys.executable, "-m", "dramatiq", "actors", "-Q", *queues]
+    size = ["-p", str(family.processes), "-t", str(family.threads)]
     return Child(
-        name,
+        family.name,
         [*program, *size],
-        {**settings, "WORKER_METRICS_PORT": str(metrics_port)},
-        stop_timeout_seconds=_STOP_SECONDS,
+        {**environment, "WORKER_METRICS_PORT": str(metrics_port)},
+        stop_timeout_seconds=stop_seconds,
     )
 
 

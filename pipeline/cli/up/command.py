@@ -55,7 +55,7 @@ def up(
     """Start everything on this machine, and show how fresh the copies are.
 
     Starts Redis, MongoDB and the graph unless REDIS_URL, MONGODB_URI or GRAPH_URI name
-    others; then two workers and the scheduler. Ctrl-C stops all that it started.
+    others; then workers and the scheduler. Ctrl-C stops all that it started.
 
     With --exit-when-fresh it ends with 0 only if all was fresh in time and, with a sandbox,
     the copies are equal to what is there; with 1 if not, with 130 if it was stopped before.

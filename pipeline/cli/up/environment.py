@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,26 +45,24 @@ def wants_sandbox(data_dir: Path, *, demo: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class MetricsPorts:
-    """Where the processes serve /metrics."""
+    """Where the processes serve /metrics: the workers by the name of their family."""
 
-    worker_sync: int
-    worker_graph: int
+    workers: Mapping[str, int]
     scheduler: int
 
     @classmethod
-    def choose(cls, ports: Ports) -> MetricsPorts:
+    def choose(cls, ports: Ports, families: Iterable[str]) -> MetricsPorts:
         """Return the ports remembered in the data folder, or new ones."""
         return cls(
-            worker_sync=ports.port_for("metrics-worker-sync"),
-            worker_graph=ports.port_for("metrics-worker-graph"),
+            workers={name: ports.port_for(f"metrics-{name}") for name in families},
             scheduler=ports.port_for("metrics-scheduler"),
         )
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that name them; the graph worker's is its own."""
+        """The settings that name them, but those of worker families with queues of their own."""
         return {
-            "WORKER_METRICS_PORT": str(self.worker_sync),
+            "WORKER_METRICS_PORT": str(next(iter(self.workers.values()))),
             "SCHEDULER_METRICS_PORT": str(self.scheduler),
         }
 

@@ -11,7 +11,7 @@ from typing import Literal, Self
 from models import SyncState
 from pipeline import embedded
 from pipeline.cli.probes import problems
-from pipeline.cli.up.children import children
+from pipeline.cli.up.children import children, families
 from pipeline.cli.up.demo import DemoUsers
 from pipeline.cli.up.environment import (
     MetricsPorts,
@@ -111,7 +111,7 @@ class Session:
     def _publish_settings(self) -> None:
         """Let this process, its children and every other command find what was started."""
         ports = self.servers.ports
-        self.metrics = MetricsPorts.choose(ports)
+        self.metrics = MetricsPorts.choose(ports, [family.name for family in families()])
         sandboxed = wants_sandbox(self.data_dir, demo=self._demo_count is not None)
         self.sandbox_port = ports.port_for("sandbox") if sandboxed else None
         self.settings = {

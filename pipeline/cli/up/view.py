@@ -15,11 +15,14 @@ from pipeline.cli.up.watch import Snapshot
 from pipeline.config import settings
 from pipeline.embedded import ChildState
 from pipeline.freshness import SourceFreshness
+from pipeline.sync.held import in_words
 
 SOURCE_COLUMNS = (
     *("source", "users", "fresh", "due", "syncing", "waiting for quota", "failing"),
     *("records", "oldest", "graph behind"),
 )
+_PAUSES_SHOWN = 5
+QUEUE_COLUMNS = ("queue", "waiting", "running", "delayed", "dead letters", "oldest")
 
 
 def view(session: Session) -> RenderableType:
@@ -34,6 +37,7 @@ def view(session: Session) -> RenderableType:
     if not snapshot.users and not session.demo:
         parts += [Text("Nobody is connected yet: see `headrace connect --help`."), ""]
     parts += [table(None, SOURCE_COLUMNS, [source_row(source) for source in snapshot.sources])]
+    parts += [Text(in_words(pause), style="yellow") for pause in snapshot.pauses[:_PAUSES_SHOWN]]
     parts += ["", _queues(snapshot), "", _processes(session), "", _addresses(session), ""]
     return Group(*parts, *events, Text("Ctrl-C stops everything.", style="dim italic"))
 
@@ -96,12 +100,12 @@ def _queues(snapshot: Snapshot) -> Table:
             depth.waiting,
             depth.running,
             depth.delayed,
-            depth.dead,
+            snapshot.dead_letters.get(name, 0),
             _oldest(depth.waiting, depth.oldest_seconds),
         ]
         for name, depth in snapshot.depths.items()
     ]
-    return table(None, ("queue", "waiting", "running", "delayed", "dead", "oldest"), rows)
+    return table(None, QUEUE_COLUMNS, rows)
 
 
 def _oldest(waiting: int, seconds: float) -> str:
@@ -138,12 +142,8 @@ def addresses(session: Session) -> list[tuple[str, str]]:
     if session.demo or session.sandbox_port:
         rows.append(("sandbox", now.google_api_base_url))
     host = now.metrics_host
-    for name, port in (
-        ("worker-sync metrics", metrics.worker_sync),
-        ("worker-graph metrics", metrics.worker_graph),
-        ("scheduler metrics", metrics.scheduler),
-    ):
-        rows.append((name, f"http://{host}:{port}/metrics"))
+    for name, port in [*metrics.workers.items(), ("scheduler", metrics.scheduler)]:
+        rows.append((f"{name} metrics", f"http://{host}:{port}/metrics"))
     return [*rows, ("logs", str(_relative(session.data_dir / "log")))]
 
 

@@ -12,10 +12,13 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from models import SyncState
+from pipeline.dead_letters import open_by_queue
 from pipeline.errors import HeadraceError
 from pipeline.freshness import SourceFreshness, by_source
-from pipeline.queue_depth import Depth, depth
-from pipeline.queues import QUEUES
+from pipeline.jobs.controls import Pause, pauses
+from pipeline.jobs.names import queues_with_jobs
+from pipeline.jobs.reading import Depth
+from pipeline.jobs.reading import depths as depths_of
 from pipeline.stores import collection
 
 _INTERVAL_SECONDS = 1.0
@@ -36,6 +39,8 @@ class Snapshot:
     #: Sources of users that have not been synced since `up` started.
     behind_start: int = 0
     depths: dict[str, Depth] = field(default_factory=dict)
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    pauses: list[Pause] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -98,21 +103,35 @@ class Watch:
         problems: dict[str, str] = {}
         sources: list[SourceFreshness] = []
         depths: dict[str, Depth] = {}
+        dead_letters: dict[str, int] = {}
+        paused: list[Pause] = []
         landed = behind = 0
         try:
             sources = by_source(now)
             landed = _landed()
+            dead_letters = open_by_queue()
             behind = collection(SyncState).count_documents(
                 {"fresh_as_of": {"$not": {"$gte": self._started_at}}}
             )
         except (PyMongoError, HeadraceError) as error:
             problems["mongodb"] = type(error).__name__
         try:
-            depths = {name: depth(name) for name in QUEUES}
+            depths = depths_of(queue.name for queue in queues_with_jobs())
+            paused = pauses()
         except RedisError as error:
             problems["redis"] = type(error).__name__
         rate = 0.0 if "mongodb" in problems else self._rate(landed)
-        return Snapshot(now, sources, landed, rate, behind, depths, problems)
+        return Snapshot(
+            at=now,
+            sources=sources,
+            landed=landed,
+            landed_per_second=rate,
+            behind_start=behind,
+            depths=depths,
+            dead_letters=dead_letters,
+            pauses=paused,
+            problems=problems,
+        )
 
     def _rate(self, landed: int) -> float:
         now = time.monotonic()

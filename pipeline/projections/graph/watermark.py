@@ -10,7 +10,7 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
-from models import Record, SyncState
+from models import DEFAULT_TENANT, Record, SyncState
 from pipeline.errors import HeadraceError
 from pipeline.projections.graph.changes import fields_of
 from pipeline.stores import Row, collection
@@ -59,19 +59,32 @@ def lag(user_id: str) -> dict[str, int]:
     return {row["source"]: row["lag"] for row in rows}
 
 
-def lagging(now: datetime, limit: int) -> list[str]:
+class Lagging(NamedTuple):
+    """A user whose graph lags behind."""
+
+    user_id: str
+    tenant_id: str
+
+
+def lagging(now: datetime, limit: int) -> list[Lagging]:
     """Return at most `limit` users whose graph lags behind and is due, longest due first."""
     rows = collection(SyncState).aggregate(
         [
             {"$match": {f"{_FIELD}.due_at": {"$lte": now}}},
             {"$sort": {f"{_FIELD}.due_at": ASCENDING}},
             {"$limit": limit * _MOST_SOURCES},
-            {"$group": {"_id": "$user_id", "due_at": {"$min": f"${_FIELD}.due_at"}}},
+            {
+                "$group": {
+                    "_id": "$user_id",
+                    "due_at": {"$min": f"${_FIELD}.due_at"},
+                    "tenant_id": {"$first": "$tenant_id"},
+                }
+            },
             {"$sort": {"due_at": ASCENDING}},
             {"$limit": limit},
         ]
     )
-    return [row["_id"] for row in rows]
+    return [Lagging(row["_id"], row["tenant_id"] or DEFAULT_TENANT) for row in rows]
 
 
 def records(lag: Lag) -> Generator[Row, None, None]:

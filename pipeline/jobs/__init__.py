@@ -1,0 +1,1 @@
+"""What a job is in Redis: its layout, the scripts that move it, and who runs them."""

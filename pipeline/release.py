@@ -1,0 +1,5 @@
+"""Which release of Headrace this is."""
+
+from importlib.metadata import version
+
+RELEASE = version("headrace")
