@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.cli.settings import as_markdown as settings_table
 from pipeline.metrics import documented
+from pipeline.queues import DAY, HOUR, JOBS, QUEUES, Keep, Queue
 
 
 def metrics_table() -> str:
@@ -19,10 +20,51 @@ def metrics_table() -> str:
     return "\n".join([head, *rows])
 
 
+def queues_table() -> str:
+    """Return the queue table, in Markdown."""
+    head = (
+        "| queue | jobs | attempts, waits between them | priority | at a time | completed kept"
+        " | failed kept |\n|---|---|---|---|---|---|---|"
+    )
+    rows = [
+        f"| `{queue.name}` | {_jobs(queue)} | {queue.attempts}: {_waits(queue)} | {queue.priority}"
+        f" | {_at_a_time(queue)} | {_kept(queue.keep_completed)} | {_kept(queue.keep_failed)} |"
+        for queue in QUEUES.values()
+    ]
+    return "\n".join([head, *rows])
+
+
+def _jobs(queue: Queue) -> str:
+    return ", ".join(f"`{job.name}`" for job in JOBS.values() if job.queue is queue)
+
+
+def _waits(queue: Queue) -> str:
+    waits = (queue.backoff_before_ms(attempt) for attempt in range(2, queue.attempts + 1))
+    return ", ".join(f"{wait / 1000:g}" for wait in waits) + " s"
+
+
+def _at_a_time(queue: Queue) -> str:
+    bounds = [f"{queue.concurrency} per process"]
+    if queue.one_per:
+        bounds.append(f"1 per {queue.one_per}")
+    bounds += [
+        f"{limit.starts} starts in {limit.seconds:g} s per {limit.scope}" for limit in queue.limits
+    ]
+    return ", ".join(bounds)
+
+
+def _kept(keep: Keep) -> str:
+    if keep.seconds is None:
+        return f"{keep.count}"
+    days, hours = keep.seconds / DAY, keep.seconds / HOUR
+    return f"{keep.count}, {days:g} d" if days > 1 else f"{keep.count}, {hours:g} h"
+
+
 #: Document, marker in it, and what stands between `<!-- marker -->` and `<!-- /marker -->`.
 TABLES: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "settings", settings_table),
     ("deploy/README.md", "metrics", metrics_table),
+    ("deploy/README.md", "queues", queues_table),
 )
 
 

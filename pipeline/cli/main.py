@@ -21,7 +21,7 @@ from pipeline.cli.exits import (
 )
 from pipeline.cli.output import note, print_json
 
-RUN, LOOK, SETTINGS, DEVELOP = "Run", "Look", "Set up", "Develop"
+RUN, LOOK, JOBS, SETTINGS, DEVELOP = "Run", "Look", "Jobs", "Set up", "Develop"
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,23 @@ COMMANDS = (
     Lazy(
         "doctor", "pipeline.cli.doctor.command:app", "What is wrong here, and how to mend it.", LOOK
     ),
+    Lazy("queues", "pipeline.cli.queues:app", "What waits and runs, and who works on it.", JOBS),
+    Lazy("jobs", "pipeline.cli.jobs.command:app", "Find jobs, see why, and act on one.", JOBS),
+    Lazy("dead-letters", "pipeline.cli.dead_letters:app", "What failed for good: replay it.", JOBS),
+    Lazy("pause", "pipeline.cli.pauses:pause_app", "Let nothing of a queue or user start.", JOBS),
+    Lazy("resume", "pipeline.cli.pauses:resume_app", "End a pause.", JOBS),
+    Lazy(
+        "schedules", "pipeline.cli.schedules:app", "What is sent by the clock; send it now.", JOBS
+    ),
     Lazy("connect", "pipeline.cli.connect:app", "Connect a user to a provider.", SETTINGS),
     Lazy("settings", "pipeline.cli.settings:app", "Every setting and what it means.", SETTINGS),
     Lazy("env", "pipeline.cli.env:app", "Print the addresses of `headrace up` to eval.", SETTINGS),
     Lazy("new-key", "pipeline.cli.new_key:app", "Make a key for ENCRYPTION_KEYS.", SETTINGS),
     Lazy("sandbox", "pipeline.cli.sandbox:app", "Serve a local Google, or change it.", DEVELOP),
     Lazy("bench", "benchmarks.main:app", "Measure speed and size.", DEVELOP),
+    Lazy(
+        "chaos", "benchmarks.chaos.main:app", "Break things by seed, and check the rest.", DEVELOP
+    ),
 )
 
 

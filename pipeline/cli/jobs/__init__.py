@@ -1,0 +1,1 @@
+"""`headrace jobs`: find jobs, see what became of them, and act on one."""
