@@ -13,6 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.queue.steps import Size, Step
+
+COLUMNS = ("measure", "value", "min - max", "target", "met")
+
 app = typer.Typer(no_args_is_help=True, help="Measure speed and memory, side by side in one run.")
 
 
@@ -40,10 +44,41 @@ def sync(
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         results = bench.run(Path(folder), records, rounds, big, progress.log)
-    if as_json:
-        typer.echo(json.dumps({"machine": machine(), **results}))
-    else:
-        _print(results)
+    _show("sync", results, as_json=as_json)
+
+
+@app.command()
+def queue(
+    jobs: Annotated[int, typer.Option(min=1, help="Jobs of each side in each round.")] = 10_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each side runs, in turn.")] = 5,
+    waiting: Annotated[
+        int, typer.Option(min=1, help="Jobs that wait or are delayed, where many must.")
+    ] = 100_000,
+    idle_seconds: Annotated[
+        float, typer.Option(min=1, help="How long idle workers are watched.")
+    ] = 30,
+    only: Annotated[
+        list[Step] | None, typer.Option(help="Measure only this; may be given again.")
+    ] = None,
+    bullmq: Annotated[bool, typer.Option(help="Compare with BullMQ, if node is there.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Our broker against bare Dramatiq and BullMQ: rates, lateness, idling, memory, search.
+
+    The rates are of jobs that do nothing, each with an id of its own, for 500
+    users of 20 tenants.  Processing is timed from the first start to the last
+    end of jobs that were enqueued before, by 2 processes with 8 threads each.
+
+    Example: headrace bench queue --only rates --jobs 10000 --rounds 5
+    """
+    from benchmarks.queue import run as bench
+
+    size = Size(jobs, rounds, waiting, idle_seconds)
+    progress = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
+        steps = only or list(Step)
+        results = bench.run(Path(folder), size, steps, progress.log, with_bullmq=bullmq)
+    _show("queue", results, as_json=as_json)
 
 
 def machine() -> str:
@@ -53,11 +88,24 @@ def machine() -> str:
     return f"{cores} cores, {memory_gib:.0f} GiB, Python {platform.python_version()}"
 
 
-def _print(results: dict[str, dict[str, Any]]) -> None:
-    table = Table(title=f"headrace bench sync ({machine()})")
-    table.add_column("measure")
-    table.add_column("value", justify="right")
-    table.add_column("target")
-    for name, row in results.items():
-        table.add_row(name.replace("_", " "), str(row["value"]), row.get("target", ""))
+def _show(name: str, results: dict[str, dict[str, Any]], *, as_json: bool) -> None:
+    """Print the results: as one JSON document, or as a table."""
+    if as_json:
+        typer.echo(json.dumps({"machine": machine(), **results}))
+        return
+    rows = [_cells(measure, row) for measure, row in results.items()]
+    filled = [n for n, _ in enumerate(COLUMNS) if any(row[n] for row in rows)]
+    table = Table(title=f"headrace bench {name} ({machine()})")
+    for n in filled:
+        table.add_column(COLUMNS[n], justify="right" if COLUMNS[n] == "value" else "left")
+    for row in rows:
+        table.add_row(*(row[n] for n in filled))
     Console().print(table)
+
+
+def _cells(measure: str, row: dict[str, Any]) -> tuple[str, ...]:
+    """Return what stands in the columns; a row need not have more than a value."""
+    between = f"{row['min']:,} - {row['max']:,}" if "min" in row else ""
+    met = ("yes" if row["met"] else "NO") if "met" in row else ""
+    value = row["value"] if isinstance(row["value"], str) else f"{row['value']:,}"
+    return measure.replace("_", " "), value, between, row.get("target", ""), met
