@@ -13,10 +13,11 @@ import pytest
 from command_line import document, headrace, nobody
 from waiting import answers, wait_until
 
-from models import Connection, Record, SyncState, User
+from models import Connection, DeadLetter, Record, SyncState, User
 from pipeline.clients import graph
 from pipeline.config import settings
 from pipeline.errors import Transient
+from pipeline.jobs import controls
 from pipeline.projections.graph import advance
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
@@ -137,6 +138,15 @@ def test_sync_all_makes_everybody_due_but_those_that_wait_for_a_person(
     assert states.count_documents({"next_due_at": {"$lte": datetime.now(UTC)}}) == 3
 
 
+def test_sync_all_tells_what_is_paused(ada: str) -> None:
+    controls.pause("queue:data-sync", reason="a new release", by="bob")
+    result = headrace("sync", "--all")
+    assert result.exit_code == 0
+    assert "queue data-sync: paused by bob until somebody resumes it, a new release" in (
+        result.stderr
+    )
+
+
 def test_status_says_that_the_user_must_connect_again(ada: str, sandbox: SandboxClient) -> None:
     sandbox.tokens(ada, "revoke")
     headrace("sync", ada, "google_gmail")
@@ -209,6 +219,30 @@ def test_status_shows_the_queues_while_mongodb_is_down(stores: None) -> None:
     assert result.exit_code == 4
     assert "MONGODB_URI" in result.stdout
     assert "data-sync" in result.stdout
+
+
+def test_status_shows_what_is_paused_until_when_and_why(ada: str) -> None:
+    until = datetime(2199, 1, 2, 12, 3, 10, tzinfo=UTC)
+    why = "the provider's project quota is used up"
+    controls.pause("source:google_gmail", reason=why, by="quota", until=until)
+    controls.pause("queue:graph", reason="new indexes", by="bob")
+    plain = " ".join(headrace("status").stdout.split())
+    assert f"google_gmail: paused until 2199-01-02 12:03:10 UTC, {why}" in plain
+    assert "queue graph: paused by bob until somebody resumes it, new indexes" in plain
+    [graph_queue, gmail] = document("status")["pauses"]
+    assert (graph_queue["scope"], graph_queue["until"]) == ("queue:graph", None)
+    assert gmail["until"].startswith("2199-01-02T12:03:10")
+    assert (gmail["reason"], gmail["by"]) == (why, "quota")
+
+
+def test_status_counts_dead_letters_and_ends_with_1(stores: None) -> None:
+    letter = {"_id": "m1", "job_id": "j1", "queue": "graph", "status": "open"}
+    collection(DeadLetter).insert_one(letter)
+    result = headrace("status", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["queues"]["graph"]["dead_letters"] == 1
+    collection(DeadLetter).update_one({}, {"$set": {"status": "dismissed"}})
+    assert headrace("status").exit_code == 0
 
 
 def test_users_are_listed_in_order_and_by_status(stores: None) -> None:

@@ -10,7 +10,8 @@ import pytest
 from command_line import headrace, nobody
 
 import models
-from models import Connection
+from models import Connection, DeadLetter
+from pipeline import dispatch
 from pipeline.clients.keyring import check_keys, new_key
 from pipeline.connect import connect_composio
 from pipeline.stores import collection, redis_client
@@ -78,8 +79,22 @@ def test_a_key_that_stored_connections_need_is_missed(healthy: None) -> None:
     assert wrong(found) == ["encryption keys"]
 
 
+def test_jobs_that_no_worker_serves_are_found(healthy: None) -> None:
+    dispatch.send("sweep")
+    found = doctor()
+    assert wrong(found) == ["queue graph"]
+    assert found["findings"]["queue graph"]["mend"] == "start one: dramatiq actors -Q graph"
+
+
+def test_dead_letters_are_mentioned(healthy: None) -> None:
+    letter = {"_id": "m1", "job_id": "j1", "queue": "graph", "status": "open"}
+    collection(DeadLetter).insert_one(letter)
+    found = doctor()
+    assert (found["code"], found["findings"]["queue graph"]["level"]) == (0, "note")
+
+
 def test_a_misspelt_setting_is_found(healthy: None) -> None:
-    found = doctor(LEASE_SECOND="30")
+    found = doctor(LEASE_SECOND="20")
     assert wrong(found) == ["LEASE_SECOND"]
     assert "LEASE_SECONDS" in found["findings"]["LEASE_SECOND"]["mend"]
 
@@ -89,8 +104,8 @@ def test_a_wrong_cron_is_found(healthy: None) -> None:
 
 
 def test_a_wrong_setting_is_found_and_nothing_else_is_looked_at() -> None:
-    found = doctor(LEASE_SECONDS="1")
-    assert wrong(found) == ["LEASE_SECONDS='1'"]
+    found = doctor(LEASE_SECONDS="0")
+    assert wrong(found) == ["LEASE_SECONDS='0'"]
 
 
 def test_stores_that_are_down_are_all_named_with_their_mending(healthy: None) -> None:

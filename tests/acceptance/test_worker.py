@@ -13,16 +13,20 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command_line import document, headrace
 from processes import SCHEDULER, WORKER, kill_group, running
 from waiting import wait_until
 
 from models import Record, SyncState
 from pipeline import dispatch, embedded
 from pipeline.clients import graph as graph_client
-from pipeline.config import settings
+from pipeline.config import Settings, settings
 from pipeline.connect import connect_google
 from pipeline.embedded import Ports
 from pipeline.freshness import by_source
+from pipeline.jobs import controls
+from pipeline.jobs.pump import BEAT_SECONDS
+from pipeline.jobs.reading import get, page
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
 from pipeline.sync import states
@@ -38,6 +42,8 @@ SIZE = {
     "task_lists": 2,
     "tasks": 30,
 }
+#: A dead worker is noticed within seconds; its leases have ended by then.
+HASTY = {"LEASE_SECONDS": "3", "WORKER_TIMEOUT_SECONDS": "5", "SWEEP_SECONDS": "0.5"}
 
 
 def connected(sandbox: SandboxClient, count: int) -> list[str]:
@@ -86,10 +92,9 @@ def test_a_worker_killed_in_its_first_sync_leaves_nothing_wrong(
     # Slow and short pages make sure that the kill comes in the middle.
     pages = sandbox.fault("short_pages", probability=0.7, seed=1, params={"size": 7})
     assert pages
-    hasty = {"LEASE_SECONDS": "5", "REQUEUE_AFTER_SECONDS": "6"}
     for _ in range(2):
         before = collection(Record).count_documents({})
-        with running(WORKER, log, **hasty) as worker:
+        with running(WORKER, log, **HASTY) as worker:
             dispatch.send("dispatch")
             wait_until(
                 lambda before=before: collection(Record).count_documents({}) > before + 20,
@@ -97,9 +102,37 @@ def test_a_worker_killed_in_its_first_sync_leaves_nothing_wrong(
             )
             kill_group(worker)
     sandbox.clear_faults()
-    with running(WORKER, log, **hasty):
+    with running(WORKER, log, **HASTY):
         wait_until(lambda: ticked() and all_fresh(), "all users are fresh", 90, every_seconds=1)
     assert differences(users, sandbox) == []
+
+
+def test_the_sync_of_a_killed_worker_runs_again_though_nothing_else_happens(
+    sandbox: SandboxClient, log: Path
+) -> None:
+    [user] = connected(sandbox, 1)
+    sandbox.fault("slow", times=2, params={"seconds": 2})
+    sent = dispatch.send("sync", user, "google_contacts", tenant_id="default")
+    with running(WORKER, log, **HASTY) as worker:
+        wait_until(lambda: state_of(sent.message_id) == "running", "the sync runs")
+        kill_group(worker)
+    with running(WORKER, log, **HASTY):
+        wait_until(lambda: state_of(sent.message_id) == "completed", "it ran again", 40)
+    job = get(sent.message_id)
+    assert job is not None
+    assert (job.deaths, job.deliveries, job.summary[:10]) == (1, 2, "40 created")
+
+
+def state_of(message_id: str) -> str:
+    job = get(message_id)
+    return job.state if job else ""
+
+
+def test_a_dead_worker_is_noticed_in_time_for_its_jobs_to_run_again_within_90_seconds() -> None:
+    by_default = Settings(_env_file=None)
+    # Silence begins at a beat; whoever sweeps may just have swept.
+    worst = by_default.worker_timeout_seconds + BEAT_SECONDS + 2 * by_default.sweep_seconds
+    assert worst <= 75  # the rest is for a new process to come up
 
 
 def test_a_worker_that_was_stopped_for_longer_than_its_lease_changes_nothing(
@@ -107,8 +140,7 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_changes_nothing(
 ) -> None:
     users = connected(sandbox, 2)
     sandbox.fault("short_pages", probability=0.9, seed=2, params={"size": 5})
-    hasty = {"LEASE_SECONDS": "5", "REQUEUE_AFTER_SECONDS": "6"}
-    with running(WORKER, log, **hasty) as stalled:
+    with running(WORKER, log, **HASTY) as stalled:
         dispatch.send("dispatch")
         wait_until(lambda: collection(Record).count_documents({}) > 20, "records land")
         os.killpg(stalled.pid, signal.SIGSTOP)
@@ -116,7 +148,7 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_changes_nothing(
         changed_at = datetime.now(UTC)
         for state in collection(SyncState).find():
             states.request(state["user_id"], state["source"])
-        with running(WORKER, log, **hasty):
+        with running(WORKER, log, **HASTY):
             wait_until(
                 lambda: ticked() and all_fresh() and all_synced_since(changed_at),
                 "all changes have arrived",
@@ -208,10 +240,15 @@ def test_worker_and_scheduler_serve_their_metrics(sandbox: SandboxClient, log: P
             'headrace_syncs_total{outcome="succeeded",source="google_tasks"} 1.0',
             'headrace_records_total{operation="created",source="google_contacts"} 40.0',
             'headrace_jobs_total{job="sync",outcome="completed",queue="data-sync"} 4.0',
+            'headrace_job_attempts_bucket{le="1.0",queue="data-sync"}',
+            'headrace_job_wait_seconds_count{queue="data-sync"}',
+            'headrace_job_run_seconds_count{job="sync",queue="data-sync"} 4.0',
+            'headrace_jobs_enqueued_total{job="sync",queue="data-sync",result="created"} 4.0',
         ):
             wait_until(lambda line=line: line in scraped(worker_port)(), line)
         for line in (
             'headrace_queue_jobs{queue="data-sync",state="waiting"} 0.0',
+            'headrace_queue_workers{queue="data-sync"} 1.0',
             'headrace_fresh_share{source="google_calendar"} 1.0',
         ):
             wait_until(lambda line=line: line in scraped(scheduler_port)(), line)
@@ -244,3 +281,63 @@ def test_a_wrong_setting_stops_the_start_with_its_name(
         assert process.wait(30) != 0
     assert text in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("queues", "reason"),
+    [
+        (["data-sync", "grahp"], "there is no queue 'grahp'; did you mean 'graph'?"),
+        (["email"], "there are no jobs on email: this worker would do nothing"),
+    ],
+)
+def test_a_worker_with_a_wrong_queue_does_not_start(
+    servers: dict[str, str], log: Path, queues: list[str], reason: str
+) -> None:
+    with running([*WORKER, "-Q", *queues], log) as process:
+        assert process.wait(30) == 2
+    assert reason in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+WRONG_SCHEDULE = """
+from pipeline import schedules
+schedules.SCHEDULES = (schedules.Schedule("nightly", "dispach", "cron_dispatch"),)
+import scheduler
+scheduler.main()
+"""
+
+
+def test_a_schedule_whose_job_does_not_exist_stops_the_start(
+    servers: dict[str, str], log: Path
+) -> None:
+    with running([sys.executable, "-c", WRONG_SCHEDULE], log) as process:
+        assert process.wait(30) == 3
+    assert log.read_text() == (
+        "headrace scheduler does not start. there is no job 'dispach'; did you mean 'dispatch'?\n"
+    )
+
+
+def test_a_quota_that_all_users_share_pauses_its_source_until_the_provider_takes_calls_again(
+    sandbox: SandboxClient, log: Path
+) -> None:
+    users = connected(sandbox, 2)
+    said = "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute'"
+    refusal = {"code": 429, "message": said, "retry_after": 12}
+    sandbox.fault("status", match={"api": "people"}, times=1, params=refusal)
+    with running(WORKER, log):
+        dispatch.send("sync", users[0], "google_contacts")
+        wait_until(controls.pauses, "the source is paused")
+        dispatch.send("dispatch")
+        others = {"source": {"$ne": "google_contacts"}, "fresh_as_of": None}
+        wait_until(
+            lambda: not collection(SyncState).count_documents(others), "the others are fresh"
+        )
+        [pause] = document("status")["pauses"]
+        assert pause["scope"] == "source:google_contacts"
+        assert "google_contacts: paused until" in headrace("status").stdout
+        assert collection(SyncState).count_documents({"fresh_as_of": None}) == 2
+        wait_until(lambda: not controls.pauses(), "the pause has ended")
+        wait_until(lambda: ticked() and all_fresh(), "all users are fresh", every_seconds=1)
+    [deferred] = [job for job in page("data-sync", None, limit=100).jobs if job.deferrals]
+    assert deferred.job_id == f"sync:google_contacts:{users[0]}"
+    assert (deferred.deferrals, deferred.attempts, deferred.deliveries) == (1, 1, 2)

@@ -17,7 +17,9 @@ Setting = Callable[..., None]
     ("name", "value", "expected"),
     [
         ("LEASE_SECONDS", "2s", "LEASE_SECONDS='2s': Input should be a valid number"),
-        ("LEASE_SECONDS", "1", "greater than or equal to 5"),
+        ("LEASE_SECONDS", "0.5", "greater than or equal to 1"),
+        ("LEASE_SECONDS", "45", "LEASE_SECONDS=45: expected less than WORKER_TIMEOUT_SECONDS=45"),
+        ("WORKER_TIMEOUT_SECONDS", "20", "LEASE_SECONDS=30: expected less than"),
         ("WORKER_METRICS_PORT", "99999", "WORKER_METRICS_PORT='99999': Input should be less than"),
         ("LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("GRAPH_URI", "http://host", "starts with bolt or neo4j"),

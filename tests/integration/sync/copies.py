@@ -12,7 +12,7 @@ from pipeline.sandbox.client import SandboxClient
 from pipeline.sources import SOURCES
 from pipeline.stores import Row, collection, redis_client
 from pipeline.sync import engine
-from pipeline.sync.engine import SyncReport
+from pipeline.sync.report import SyncReport
 from pipeline.verify import Verdict, verify
 
 CALENDAR, GMAIL, CONTACTS, TASKS = SOURCES
@@ -34,7 +34,7 @@ class Copy:
     user_id: str
     sandbox: SandboxClient
 
-    def sync(self, source: str, **how: bool) -> SyncReport:
+    def sync(self, source: str, **how: Any) -> SyncReport:
         """Sync one source now, due or not, with all of its quota."""
         redis_client().flushdb()
         return engine.sync(self.user_id, source, **{"force": True, **how})

@@ -228,6 +228,25 @@ def test_every_run_leaves_its_history(copy: Copy) -> None:
     assert run["expires_at"] > datetime.now(UTC) + timedelta(days=10)
 
 
+def test_a_listing_tells_how_far_it_is_without_personal_data(sandbox: SandboxClient) -> None:
+    copy = connected(sandbox, "big", BIG)
+    sandbox.fault("short_pages", times=1000, params={"size": 300})
+    told: list[tuple[float, str]] = []
+    for source in (CALENDAR, CONTACTS):
+        copy.sync(source, progress=lambda share, words: told.append((share, words)))
+    assert (0.0, "calendars: 1 so far") in told
+    assert (0.0, "events: 600 so far") in told
+    assert (1.0, "connections: 50 of about 50") in told
+    assert all(0 <= share <= 1 and "@" not in words for share, words in told)
+
+
+def test_a_report_knows_the_tenant_of_the_user(copy: Copy) -> None:
+    collection(SyncState).update_many({}, {"$set": {"tenant_id": "acme"}})
+    assert copy.sync(CONTACTS).tenant_id == "acme"
+    collection(SyncState).update_many({}, {"$unset": {"tenant_id": 1}})
+    assert copy.sync(CONTACTS).tenant_id == "default"
+
+
 def test_freshness_counts_from_the_start_of_the_run(copy: Copy) -> None:
     before = datetime.now(UTC)
     copy.sandbox.fault("slow", times=1, params={"seconds": 1})

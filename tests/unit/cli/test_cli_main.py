@@ -13,8 +13,8 @@ from pipeline.cli.exits import MEANINGS, exit_code_of, is_expected, message_of
 from pipeline.cli.main import COMMANDS, Lazy
 from pipeline.errors import Misconfigured, Permanent, RateLimited, ReauthRequired, Transient
 
-#: Benchmarks are an application of their own.
-OWN = [lazy for lazy in COMMANDS if lazy.name != "bench"]
+#: Benchmarks and chaos runs are applications of their own.
+OWN = [lazy for lazy in COMMANDS if not lazy.target.startswith("benchmarks.")]
 NEEDS_MONGODB = [
     ["users"],
     ["status"],
@@ -45,6 +45,13 @@ def test_every_command_has_examples_and_can_answer_in_json(lazy: Lazy) -> None:
     assert result.exit_code == 0
     assert "Examples" in result.output
     assert f"headrace {lazy.name}" in result.output
+    assert "--json" in result.output
+
+
+@pytest.mark.parametrize("name", ["list", "show", "logs", "retry", "cancel", "promote"])
+def test_every_command_for_jobs_has_examples_and_can_answer_in_json(name: str) -> None:
+    result = headrace("jobs", name, "--help")
+    assert f"headrace jobs {name}" in result.output
     assert "--json" in result.output
 
 
@@ -92,9 +99,9 @@ def test_a_store_that_is_down_is_named_at_once(arguments: list[str]) -> None:
 
 
 def test_a_wrong_setting_is_said_in_one_line_without_a_traceback() -> None:
-    result = headrace("users", LEASE_SECONDS="3")
+    result = headrace("users", LEASE_SECONDS="0.3")
     assert result.exit_code == 3
-    assert "LEASE_SECONDS='3'" in result.stderr
+    assert "LEASE_SECONDS='0.3'" in result.stderr
     assert "Traceback" not in result.output
 
 

@@ -24,18 +24,18 @@ def test_the_markdown_has_a_row_per_setting() -> None:
     result = headrace("settings", "--markdown")
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == len(Settings.model_fields) + 2
-    assert "| `LEASE_SECONDS` | `60` |" in result.stdout
+    assert "| `LEASE_SECONDS` | `30` |" in result.stdout
 
 
 def test_a_value_is_shown_with_where_it_comes_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "env").write_text("LEASE_SECONDS='30'\nLOG_FORMAT='json'\n")
+    (tmp_path / "env").write_text("LEASE_SECONDS='25'\nLOG_FORMAT='json'\n")
     monkeypatch.setenv("HEADRACE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LOG_FORMAT", "text")
     monkeypatch.delenv("LOG_LEVEL", raising=False)
     rows = {row.variable: (row.value, row.origin) for row in described()}
-    assert rows["LEASE_SECONDS"] == ("30", "file")
+    assert rows["LEASE_SECONDS"] == ("25", "file")
     assert rows["LOG_FORMAT"] == ("text", "environment")
     assert rows["LOG_LEVEL"] == ("INFO", "default")
 
@@ -100,6 +100,6 @@ def test_settings_are_found_whatever_the_case_of_the_variable(
 ) -> None:
     for name in [name for name in os.environ if name.upper() == "LEASE_SECONDS"]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("lease_seconds", "77")
+    monkeypatch.setenv("lease_seconds", "7")
     shown = next(row for row in described() if row.variable == "LEASE_SECONDS")
-    assert (shown.value, shown.origin) == ("77", "environment")
+    assert (shown.value, shown.origin) == ("7", "environment")

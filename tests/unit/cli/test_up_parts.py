@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.cli.up.children import children, families
 from pipeline.cli.up.command import told
 from pipeline.cli.up.environment import (
+    MetricsPorts,
     key_settings,
     missing_servers,
     sandbox_file,
@@ -25,6 +27,7 @@ from pipeline.cli.up.watch import Snapshot
 from pipeline.config import settings
 from pipeline.errors import Misconfigured
 from pipeline.freshness import SourceFreshness
+from pipeline.queues import AI_PROCESSING, DATA_SYNC, GRAPH, JOBS, Job
 
 GOOGLE = ("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL")
 
@@ -59,6 +62,34 @@ def test_no_sandbox_is_started_where_the_environment_says_where_google_is(
         wants_sandbox(tmp_path, demo=True)
     monkeypatch.setenv(GOOGLE[1], "http://127.0.0.1:1")
     assert not wants_sandbox(tmp_path, demo=True)
+
+
+def test_all_queues_with_jobs_share_workers_but_those_with_workers_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert [family.name for family in families()] == ["worker"]
+    monkeypatch.setitem(JOBS, "translate", Job("translate", AI_PROCESSING))
+    shared, own = families()
+    assert [queue.name for queue in shared.queues] == ["data-sync", "graph"]
+    assert shared.threads == DATA_SYNC.concurrency + GRAPH.concurrency
+    assert (own.name, own.threads) == ("worker-ai-processing", AI_PROCESSING.concurrency)
+
+
+def test_workers_have_their_grace_period_before_they_are_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SHUTDOWN_GRACE_SECONDS", "7")
+    monkeypatch.setenv("HEADRACE_DATA_DIR", str(tmp_path))
+    settings.cache_clear()
+    try:
+        ports = MetricsPorts({"worker": 1}, 2)
+        worker, scheduler = children(tmp_path, {"LOG_LEVEL": "INFO"}, ports, None)
+    finally:
+        settings.cache_clear()
+    assert worker.stop_timeout_seconds > 7 + 5
+    assert list(worker.argv[-7:-4]) == ["-Q", "data-sync", "graph"]
+    assert worker.env == {"LOG_LEVEL": "INFO", "WORKER_METRICS_PORT": "1"}
+    assert scheduler.name == "scheduler"
 
 
 def test_a_key_is_made_once_and_for_this_user_only(tmp_path: Path) -> None:
