@@ -115,8 +115,12 @@ def _key(profile: Profile, level: str, user_id: str, part: str) -> str:
 @cache
 def _script() -> Script:
     """Return the script; callers pass the client of their process."""
-    ledger = (files("pipeline.limits") / "ledger.lua").read_text()
-    return redis_client().register_script(window_source() + ledger)
+    return redis_client().register_script(source())
+
+
+def source() -> str:
+    """Return the Lua text of the ledger."""
+    return window_source() + (files("pipeline.limits") / "ledger.lua").read_text()
 
 
 def window_source() -> str:

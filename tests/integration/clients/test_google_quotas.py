@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 from google_calls import GET, Connect, RequestsOf, gets, kinds, message_ids
@@ -20,7 +19,7 @@ from pipeline.stores import redis_client
 @pytest.fixture
 def pass_time(sandbox: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let time pass, for the sandbox and for the ledger at once: `pass_time(seconds)`."""
-    script = Path(ledger.__file__).with_name("ledger.lua").read_text()
+    script = ledger.source()
     asks = "redis.call('TIME')"
     assert script.count(asks) == 1
     later = "tonumber(t[1]) + tonumber(redis.call('GET', 'test:passed_seconds') or '0')"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -52,7 +51,7 @@ class Clock:
 @pytest.fixture(scope="module")
 def clock(servers: dict[str, str]) -> Iterator[Clock]:
     """The clock of the ledger, with the whole of each limit to give out."""
-    script = ledger.window_source() + Path(ledger.__file__).with_name("ledger.lua").read_text()
+    script = ledger.source()
     asks = "redis.call('TIME')"
     assert script.count(asks) == 1
     script = script.replace(asks, "redis.call('LRANGE', 'test:clock', 0, 1)")
