@@ -12,11 +12,13 @@ from pipeline.config import Settings
 #: Attributes that logging itself puts on a record; whatever else is there is a field.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-#: These log whole request addresses, which hold ids and search terms, or one line per retry.
+#: These log whole request addresses, which hold ids and search terms, or one line per retry,
+#: or what outcomes.py says better.
 _NOISY = (
     "apscheduler",
     "backoff",
     "composio_client",
+    "dramatiq.worker.WorkerThread",
     "google",
     "google_auth_httplib2",
     "googleapiclient",
@@ -42,9 +44,13 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        fields = "".join(f" {name}={value}" for name, value in fields_of(record).items())
-        line = f"{moment} {record.levelname:<7} {record.name}: {record.getMessage()}{fields}"
-        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
+        fields = fields_of(record)
+        traceback = fields.pop("traceback", "")
+        if record.exc_info:
+            traceback = self.formatException(record.exc_info)
+        words = "".join(f" {name}={value}" for name, value in fields.items())
+        line = f"{moment} {record.levelname:<7} {record.name}: {record.getMessage()}{words}"
+        return f"{line}\n{traceback}" if traceback else line
 
 
 class _JsonFormatter(logging.Formatter):

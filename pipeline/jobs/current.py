@@ -97,8 +97,10 @@ class JobLog(logging.Handler):
         """
         if not current() or record.name.startswith("dramatiq."):
             return
+        fields = fields_of(record)
+        fields.pop("traceback", None)  # the history has it
         try:
-            log_line(record.getMessage(), level=record.levelname, **fields_of(record))
+            log_line(record.getMessage(), level=record.levelname, **fields)
         except (TypeError, ValueError, LookupError):
             self.handleError(record)  # as every handler does: a bad line fails no job
 

@@ -183,7 +183,7 @@ def _filed(
         delivery.message_id,
         delivery.number,
         outcome.state,
-        started_at_ms or delivery.enqueued_at_ms,
+        started_at_ms,
         run_ms,
         int(outcome.give_back),
         secrets.token_hex(8),

@@ -22,6 +22,8 @@ def actor_options(job: str) -> dict[str, Any]:
         "queue_name": queue.name,
         "priority": queue.priority,
         "time_limit": queue.time_limit_ms,
+        # Dramatiq logs what it does not expect with its whole text, which may be personal.
+        "throws": BaseException,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Shutdown
 from redis.exceptions import RedisError
 
+from pipeline import metrics
 from pipeline.config import settings
 from pipeline.errors import (
     Gone,
@@ -29,6 +31,8 @@ from pipeline.jobs.failure import Reason, described, frames
 from pipeline.jobs.pump import Cancelled
 from pipeline.queues import DAY, job_named, queue_named
 
+log = logging.getLogger(__name__)
+
 #: Who waits when a provider says so for more than one user.
 _SHARED_SCOPES = ("project", "day")
 
@@ -37,6 +41,11 @@ class Outcomes(Middleware):
     """In place of Dramatiq's Retries, which send a new message and then acknowledge the old
     one: killed in between, or with Redis away, a job is lost or doubled.  Here an attempt has
     an outcome, and the script that files the attempt moves the job on in the same step."""
+
+    @property
+    def actor_options(self) -> set[str]:
+        """Return the option by which Dramatiq leaves saying what went wrong to us (names.py)."""
+        return {"throws"}
 
     def after_process_message(
         self,
@@ -49,15 +58,36 @@ class Outcomes(Middleware):
         """Attach the outcome to the message."""
         assert isinstance(message, JobProxy)
         message.outcome = outcome_of(message, exception)
+        if exception is not None:
+            _log(message, message.outcome, exception)
         if isinstance(exception, RateLimited):
+            metrics.RATE_LIMIT_HITS.labels(message.queue_name, exception.scope).inc()
             _pause_source(message, exception)
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         """A job that skipped itself is done; one that was cancelled did not even begin."""
         assert isinstance(message, JobProxy)
-        error = Cancelled() if message.cancelled else None
-        message.outcome = outcome_of(message, error)
-        message.outcome.why = "skipped"
+        if message.cancelled:
+            message.outcome = outcome_of(message, Cancelled())
+        else:
+            message.outcome = Outcome("completed", why="skipped")
+
+
+def _log(message: JobProxy, outcome: Outcome, error: BaseException) -> None:
+    """Say that an attempt did not go well: where, but not with what, which may be personal."""
+    fields = {
+        "job_id": message.delivery.job_id,
+        "message_id": message.delivery.message_id,
+        "attempt": message.delivery.attempt,
+        "error": type(error).__name__,
+    }
+    if outcome.state == "failed":
+        reason = (outcome.error or {}).get("reason", "")
+        log.error("job failed", extra=fields | {"reason": reason, "traceback": outcome.traceback})
+    elif outcome.give_back or outcome.state == "completed":
+        log.info("job put off", extra=fields | {"why": outcome.why})
+    else:
+        log.warning("attempt failed", extra=fields | {"traceback": outcome.traceback})
 
 
 def outcome_of(message: JobProxy, error: BaseException | None) -> Outcome:

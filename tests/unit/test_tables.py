@@ -39,6 +39,7 @@ def test_an_actor_runs_as_the_table_says(job: str) -> None:
         "queue_name": queue.name,
         "priority": queue.priority,
         "time_limit": queue.time_limit_ms,
+        "throws": BaseException,
     }
 
 

@@ -4,8 +4,8 @@
 -- which only one may run or '', completed and failed to keep, and their ages in ms (0: any),
 -- number of limits, and for each: scope, starts allowed, microseconds of a slot, slots that
 -- count; then for each finished job: message id, delivery, what comes next (completed, failed,
--- delayed, waiting), when the attempt started and how long it ran in ms, 1 if the attempt is
--- given back, a spare message id, and JSON of what is seldom there, or ''.
+-- delayed, waiting), when the attempt started (0: it never began) and how long it ran in ms,
+-- 1 if the attempt is given back, a spare message id, and JSON of what is seldom there, or ''.
 -- Returns {for each finished job 1, or 0 if it was no longer this worker's,
 --          the fetched jobs, the limits that were hit}.
 local now = now_ms()
@@ -80,7 +80,9 @@ local function finish(a)
   end
   local job = P .. 'job:' .. id
   local more = ARGV[a + 7] ~= '' and cjson.decode(ARGV[a + 7]) or {}
-  call('HSET', job, 'started_at', ARGV[a + 3], 'run_ms', ARGV[a + 4])
+  if ARGV[a + 3] ~= '0' then
+    call('HSET', job, 'started_at', ARGV[a + 3], 'run_ms', ARGV[a + 4])
+  end
   if ARGV[a + 5] == '1' then
     call('HINCRBY', job, 'attempts', -1)
   end

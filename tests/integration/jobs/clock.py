@@ -21,6 +21,10 @@ class Clock:
 
     def __init__(self) -> None:
         self.now_ms = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again."""
         self.set(EPOCH_MS)
 
     def advance(self, seconds: float) -> None:

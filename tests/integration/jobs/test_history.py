@@ -17,6 +17,7 @@ from probes import (
     field,
     look,
     members,
+    pass_seconds,
     queue,
     send,
     until_idle,
@@ -376,6 +377,10 @@ def test_a_job_that_is_cancelled_before_its_worker_has_a_thread_for_it_never_beg
         until_idle(QUEUE, urgent)
     told = entry(message_id)
     assert began == []
+    assert told.run_ms is None
+    assert told.started_at is not None
+    assert told.enqueued_at is not None
+    assert told.started_at >= told.enqueued_at
     assert told.failure is not None
     assert (told.state, told.failure.reason) == ("failed", "cancelled")
     assert_consistent()
@@ -439,6 +444,7 @@ def test_a_job_that_ended_is_forgotten_with_its_log_and_children(probes: Probes)
         current.begin(None)
     hand.end(proxy)
     assert field(first, "children") == "1"
+    pass_seconds(0.002)  # history goes by milliseconds
     hand.end(hand.one(table))
     assert reading.get(first) is None
     assert redis_client().exists(layout.log(first), layout.children(first)) == 0

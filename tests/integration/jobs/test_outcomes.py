@@ -129,6 +129,8 @@ def test_a_rate_limit_defers_until_it_says_and_costs_no_attempt(probes: Probes, 
     assert 0 <= told.due_at.timestamp() * 1000 - before - 600_000 < 20_000
     deferred = {"queue": "probe", "reason": told.why}
     assert REGISTRY.get_sample_value("headrace_job_deferrals_total", deferred)
+    hit = {"queue": "probe", "scope": scope}
+    assert REGISTRY.get_sample_value("headrace_rate_limit_hits_total", hit)
 
 
 def test_a_rate_limit_of_one_user_holds_up_nobody_else(probes: Probes) -> None:

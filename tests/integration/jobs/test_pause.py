@@ -316,6 +316,20 @@ def test_a_paused_lane_costs_a_look_an_hour(sync: Probes, clock: Clock) -> None:
     assert looks in (1, 2)
 
 
+def test_what_is_sent_into_a_pause_after_all_before_was_cancelled_waits_too(
+    sync: Probes,
+) -> None:
+    message_id = send("sync", "alice", "gmail").message_id
+    pause("user:alice")
+    hand = Hand()
+    assert hand.fetch(QUEUE) == []
+    controls.cancel(message_id)
+    send("sync", "alice", "gmail")
+    assert look(QUEUE) == [False]
+    assert hand.fetch(QUEUE) == []
+    assert_consistent()
+
+
 def test_a_job_that_was_cancelled_in_a_pause_leaves_nothing_behind(sync: Probes) -> None:
     message_id = send("sync", "alice", "gmail", tenant_id="acme").message_id
     pause("user:alice")

@@ -187,6 +187,32 @@ def test_only_one_job_of_a_scope_runs_anywhere(probes: Probes, name: str) -> Non
     assert redis_client().exists(layout.of_queue(name, "busy")) == 0
 
 
+def test_the_next_job_of_a_scope_starts_as_soon_as_the_first_has_ended(probes: Probes) -> None:
+    table, hand = QUEUES["delta-sync"], Hand()
+    probes.add("one", table, "mailbox_id", "number")
+    enqueue([Send("one", ("m", n)) for n in range(2)])
+    first = hand.one(table)
+    assert hand.fetch(table) == []
+    hand.end(first)
+    assert hand.one(table).args == ("m", 1)
+
+
+@pytest.mark.parametrize("ending", ["another attempt", "handed back", "its worker died"])
+def test_a_scope_is_free_again_however_its_job_ended(probes: Probes, ending: str) -> None:
+    table, hand = QUEUES["token-refresh"], Hand("first")
+    probes.add("one", table, "connection_id", "number")
+    enqueue([Send("one", ("c", n)) for n in range(2)])
+    proxy = hand.one(table)
+    if ending == "another attempt":
+        hand.end(proxy, OSError())
+    elif ending == "handed back":
+        hand.give_back([proxy])
+    else:
+        redis_client().zadd(layout.WORKERS, {"first": 0})
+        recovery.sweep()
+    assert len(Hand().fetch(table, 5)) == 1
+
+
 def test_priorities_hold_across_the_queues_of_a_worker(probes: Probes) -> None:
     order: list[int] = []
     each, threads = 8, 2
@@ -222,7 +248,7 @@ def test_priorities_hold_across_the_queues_of_a_worker(probes: Probes) -> None:
 def test_history_keeps_as_many_jobs_as_tabled(probes: Probes, name: str, state: str) -> None:
     table, row, hand = QUEUES[name], TABLE[name], Hand()
     count, _ = row.completed if state == "completed" else row.failed
-    fill(table, state, count, now_ms())
+    fill(table, state, count, now_ms() - 1000)
     probes.add("ends", table, "user_id")
     enqueue([Send("ends", (f"u{n}",)) for n in range(3)])
     error = None if state == "completed" else _no_letter()

@@ -8,6 +8,7 @@ be any that may start; in the end all must have had their turn.
 from __future__ import annotations
 
 import math
+import secrets
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,12 +68,19 @@ asked = st.builds(
 )
 
 
-#: What a worker does in one step: which worker, how many jobs it wants, how others end.
-turn = st.tuples(
-    st.integers(0, 1),
-    st.sampled_from([0, 1, 2, 4]),
-    st.lists(st.sampled_from(ENDINGS), max_size=3),
+#: What a worker does in one step: which worker, how many jobs it wants, how its others end.
+Turn = tuple[int, int, list[str]]
+turns = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        st.sampled_from([0, 1, 2, 4]),
+        st.lists(st.sampled_from(ENDINGS), max_size=3),
+    ),
+    min_size=1,
+    max_size=6,
 )
+seconds = st.sampled_from([0.001, 0.5, 3, 20, 61])
+pauses = st.tuples(st.sampled_from([3, 3, 60, None]), st.booleans())
 
 
 @dataclass
@@ -131,16 +139,32 @@ class Model:
             run.state, run.due_ms = ("delayed", now_ms + delay_ms) if delay_ms else ("waiting", 0)
 
 
+class Tokens:
+    """Message ids that are the same whenever an example is run: Redis sorts by them."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def restart(self) -> None:
+        self._last = 0
+
+    def next(self, size_bytes: int) -> str:
+        self._last += 1
+        return f"{self._last:0{2 * size_bytes}x}"
+
+
 class Jobs(RuleBasedStateMachine):
     """Two workers and everybody else."""
 
     clock: Clock
+    tokens: Tokens
     probes: Probes
 
     def __init__(self) -> None:
         super().__init__()
         redis_client().flushdb()
-        self.clock.advance(0.001)
+        self.clock.restart()
+        self.tokens.restart()
         self.model = Model()
         self.hands = [Hand("first"), Hand("second")]
         self.queue: Queue = queue()
@@ -176,19 +200,51 @@ class Jobs(RuleBasedStateMachine):
     def some(self, data: st.DataObject, *states: str) -> str:
         return data.draw(st.sampled_from(self.model.in_state(*states)))
 
-    # What happens.
+    # What happens.  There are few rules, for the more there are, the less often each is chosen.
 
     @rule(some=st.lists(asked, min_size=1, max_size=4), delay_seconds=st.sampled_from(DELAYS))
     def enqueue(self, some: list[Asked], delay_seconds: int) -> None:
         for one in some:
             self.send(one, delay_seconds)
 
-    @precondition(lambda self: self.model.in_state(*LIVE))
+    @precondition(lambda self: self.model.in_state("running"))
     @rule(data=st.data(), delay_seconds=st.sampled_from(DELAYS))
-    def enqueue_what_is_on_its_way(self, data: st.DataObject, delay_seconds: int) -> None:
-        running = [m for m in self.model.in_state("running") if self.runs[m].asked.rerun]
-        ids = data.draw(st.sampled_from([running or self.model.in_state(*LIVE)]))
-        self.send(self.runs[data.draw(st.sampled_from(ids))].asked, delay_seconds)
+    def enqueue_what_runs(self, data: st.DataObject, delay_seconds: int) -> None:
+        self.send(self.runs[self.some(data, "running")].asked, delay_seconds)
+
+    @rule(turns=turns, seconds=seconds)
+    def work(self, turns: list[Turn], seconds: float) -> None:
+        self.work_for_a_while(turns, seconds)
+
+    @rule(turns=turns, seconds=seconds)
+    def work_more(self, turns: list[Turn], seconds: float) -> None:
+        self.work_for_a_while(turns, seconds)
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data(), what=st.sampled_from(["promote", "cancel", "cancel running"]))
+    def control(self, data: st.DataObject, what: str) -> None:
+        message_id = data.draw(st.sampled_from(list(self.runs)))
+        if what == "promote":
+            self.promote(message_id)
+        elif what == "cancel" or self.runs[message_id].state == "running":
+            self.cancel(message_id)
+
+    @rule(scope=st.sampled_from(SCOPES), pause=pauses, resume=st.booleans())
+    def pause_or_resume(self, scope: str, pause: Any, resume: bool) -> None:
+        if resume:
+            self.resume(scope)
+        else:
+            self.pause(scope, *pause)
+
+    @precondition(lambda self: self.model.in_state("running"))
+    @rule(data=st.data(), what=st.sampled_from(["hand back", "meddle", "die", "beat"]))
+    def be_a_worker(self, data: st.DataObject, what: str) -> None:
+        message_id = self.some(data, "running")
+        {"hand back": self.hand_back, "meddle": self.meddle, "die": self.die, "beat": self.beat}[
+            what
+        ](message_id)
+
+    # How it happens, in Redis and in the model.
 
     def send(self, asked: Asked, delay_seconds: int) -> None:
         sent = send(asked.job, *asked.args, tenant_id=asked.tenant, delay_seconds=delay_seconds)
@@ -206,20 +262,16 @@ class Jobs(RuleBasedStateMachine):
         if asked.rerun and run.state == "running":
             run.again_ms = due_ms if run.again_ms is None else min(run.again_ms, due_ms)
 
-    @rule(turns=st.lists(turn, min_size=1, max_size=6))
-    def work(self, turns: list[tuple[int, int, list[str]]]) -> None:
+    def work_for_a_while(self, turns: list[Turn], seconds: float) -> None:
         for worker, want, endings in turns:
-            self.step(worker, want, endings)
+            self.step(self.hands[worker], want, endings)
+            self.clock.advance(seconds)
+            self.look()
 
-    def step(self, worker: int, want: int, endings: list[str]) -> None:
-        hand = self.hands[worker]
+    def step(self, hand: Hand, want: int, endings: list[str]) -> None:
         mine = [m for m in self.model.in_state("running") if self.runs[m].worker == hand.worker_id]
         ended = list(zip(mine, endings, strict=False))
-        rows = []
-        for message_id, ending in ended:
-            proxy = self.runs[message_id].proxy
-            assert proxy is not None
-            rows.append((proxy, outcome_of(proxy, _error(ending))))
+        rows = [(self.proxy(one), outcome_of(self.proxy(one), _error(how))) for one, how in ended]
         kept, fetched, _ = hand.step(self.queue, want, *rows)
         assert kept == [1] * len(rows)
         for message_id, ending in ended:
@@ -227,10 +279,6 @@ class Jobs(RuleBasedStateMachine):
         assert len(fetched) <= want
         for proxy in fetched:
             self.start(proxy, hand)
-
-    @property
-    def runs(self) -> dict[str, Run]:
-        return self.model.runs
 
     def start(self, proxy: JobProxy, hand: Hand) -> None:
         run = self.runs[proxy.message_id]
@@ -259,42 +307,30 @@ class Jobs(RuleBasedStateMachine):
             run.state = "completed" if ending == "done" else "failed"
             run.letter = ending != "done"
         if run.state in ("completed", "failed") and run.again_ms is not None:
-            self.run_again(run)
+            self.run_again(run, run.again_ms)
 
-    def run_again(self, run: Run) -> None:
-        raw = redis_client().hget(layout.LIVE, run.job_id)
-        assert isinstance(raw, bytes)
-        assert raw.decode() not in self.runs
-        again = self.runs[raw.decode()] = Run(run.job_id, run.asked)
-        assert run.again_ms is not None
-        if run.again_ms > self.now_ms:
-            again.state, again.due_ms = "delayed", run.again_ms
+    def run_again(self, run: Run, due_ms: float) -> None:
+        message_id = redis_client().hget(layout.LIVE, run.job_id)
+        assert isinstance(message_id, bytes)
+        assert message_id.decode() not in self.runs
+        again = self.runs[message_id.decode()] = Run(run.job_id, run.asked)
+        if due_ms > self.now_ms:
+            again.state, again.due_ms = "delayed", due_ms
         run.again_ms = None
 
-    @rule()
     def look(self) -> None:
         look(self.queue)
         for message_id in self.model.in_state("delayed"):
             if self.runs[message_id].due_ms <= self.now_ms:
                 self.runs[message_id].state = "waiting"
 
-    @rule(seconds=st.sampled_from([0.001, 1, 5, 30, 61, 65]))
-    def let_time_pass(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-
-    @precondition(lambda self: self.model.in_state(*LIVE))
-    @rule(data=st.data())
-    def promote(self, data: st.DataObject) -> None:
-        message_id = self.some(data, *LIVE)
+    def promote(self, message_id: str) -> None:
         run = self.runs[message_id]
         assert controls.promote(message_id) == (run.state == "delayed")
         if run.state == "delayed":
             run.state = "waiting"
 
-    @precondition(lambda self: self.runs)
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        message_id = data.draw(st.sampled_from(list(self.runs)))
+    def cancel(self, message_id: str) -> None:
         run = self.runs[message_id]
         assert controls.cancel(message_id) == run.state
         if run.state in ("waiting", "delayed"):
@@ -302,11 +338,6 @@ class Jobs(RuleBasedStateMachine):
         elif run.state == "running":
             run.cancelled, run.again_ms = True, None
 
-    @rule(
-        scope=st.sampled_from(SCOPES),
-        seconds=st.sampled_from([3, 3, 60, None]),
-        keep=st.booleans(),
-    )
     def pause(self, scope: str, seconds: float | None, keep: bool) -> None:
         until_ms = math.inf if seconds is None else self.now_ms + 1000 * seconds
         longer = self.model.paused.get(scope, 0) >= until_ms
@@ -316,56 +347,51 @@ class Jobs(RuleBasedStateMachine):
         if was_set:
             self.model.paused[scope] = until_ms
 
-    @rule(scope=st.sampled_from(SCOPES))
     def resume(self, scope: str) -> None:
         controls.resume(scope)
         self.model.paused.pop(scope, None)
 
-    @precondition(lambda self: self.model.in_state("running"))
-    @rule(data=st.data())
-    def hand_back(self, data: st.DataObject) -> None:
-        message_id = self.some(data, "running")
+    def hand_back(self, message_id: str) -> None:
         run = self.runs[message_id]
-        assert run.proxy is not None
-        assert Hand(run.worker).give_back([run.proxy]) == 1
+        assert Hand(run.worker).give_back([self.proxy(message_id)]) == 1
         run.attempts -= 1
         self.model.wait_again(message_id, now_ms=self.now_ms)
 
-    @precondition(lambda self: self.model.in_state("running"))
-    @rule(data=st.data())
-    def file_what_is_not_ones_own(self, data: st.DataObject) -> None:
-        proxy = self.runs[self.some(data, "running")].proxy
-        assert proxy is not None
+    def meddle(self, message_id: str) -> None:
+        """File what is another worker's, or an earlier delivery: it changes nothing."""
+        proxy = self.proxy(message_id)
         assert not Hand("somebody else").end(proxy)
         assert Hand("somebody else").give_back([proxy]) == 0
 
-    @rule(worker=st.integers(0, 1))
-    def beat(self, worker: int) -> None:
-        hand = self.hands[worker]
-        believed, _ = scripts.run("beat", hand.worker_id, 60_000, "{}")
-        assert {member.decode() for member in believed} == {
-            run.proxy.delivery.name
-            for run in self.runs.values()
-            if run.worker == hand.worker_id and run.proxy
+    def beat(self, message_id: str) -> None:
+        worker = self.runs[message_id].worker
+        believed, _ = scripts.run("beat", worker, 60_000, "{}")
+        running = {m for m in self.model.in_state("running") if self.runs[m].worker == worker}
+        assert {one.decode() for one in believed} == {
+            self.proxy(one).delivery.name for one in running
         }
 
-    @rule(worker=st.integers(0, 1))
-    def a_worker_dies(self, worker: int) -> None:
-        redis_client().zadd(layout.WORKERS, {self.hands[worker].worker_id: 0}, xx=True)
-        self.sweep()
-
-    @rule()
-    def sweep(self) -> None:
+    def die(self, message_id: str) -> None:
+        """Have the worker be silent for too long, and its jobs taken back."""
+        redis_client().zadd(layout.WORKERS, {self.runs[message_id].worker: 0}, xx=True)
         silent = redis_client().zrangebyscore(layout.WORKERS, "-inf", self.now_ms - 45_000)
-        workers = {worker.decode() for worker in silent}
         recovery.sweep()
-        for message_id in self.model.in_state("running"):
-            run = self.runs[message_id]
-            if run.worker in workers:
+        for one in self.model.in_state("running"):
+            run = self.runs[one]
+            if run.worker.encode() in silent:
                 run.attempts, run.deaths = run.attempts - 1, run.deaths + 1
-                self.model.wait_again(message_id, now_ms=self.now_ms)
+                self.model.wait_again(one, now_ms=self.now_ms)
                 if run.state == "waiting" and run.deaths >= DEATHS:
                     run.state, run.letter = "failed", True
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        return self.model.runs
+
+    def proxy(self, message_id: str) -> JobProxy:
+        proxy = self.runs[message_id].proxy
+        assert proxy is not None
+        return proxy
 
     # What always holds.
 
@@ -409,7 +435,7 @@ class Jobs(RuleBasedStateMachine):
                 break
             self.look()
             for worker in (0, 1):
-                self.step(worker, 4, ["done"] * 3)
+                self.step(self.hands[worker], 4, ["done"] * 3)
             self.clock.advance(5)
         assert self.model.in_state(*LIVE) == []
         self.redis_holds_what_the_model_says()
@@ -433,7 +459,8 @@ def machine(probes: Probes, monkeypatch: pytest.MonkeyPatch) -> type[Jobs]:
     class Machine(Jobs):
         pass
 
-    Machine.clock, Machine.probes = use_clock(monkeypatch), probes
+    Machine.clock, Machine.tokens, Machine.probes = use_clock(monkeypatch), Tokens(), probes
+    monkeypatch.setattr(secrets, "token_hex", Machine.tokens.next)
     return Machine
 
 
