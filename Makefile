@@ -7,6 +7,9 @@ ARGS ?= --demo 20
 #: A certain interpreter to make .venv with, such as PYTHON=/opt/python3.12/bin/python3.
 PYTHON ?=
 
+#: Each starts servers of its own; most of the time they wait. 0: in one process.
+TEST_PROCESSES ?= 4
+
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -17,7 +20,7 @@ run: $(INSTALLED) ## Start everything on this machine: make run ARGS="--demo 20"
 	@$(BIN)/headrace up $(ARGS)
 
 test: lint ## Check style, types and imports, then run all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal
 
 lint: $(INSTALLED) ## Check style, types and imports
 	$(BIN)/ruff format --check .

@@ -49,6 +49,8 @@ def servers(data_dir: Path) -> Iterator[dict[str, str]]:
         )
         settings.cache_clear()
         given = set(STORES) - set(missing)
+        if given and "PYTEST_XDIST_WORKER" in os.environ:
+            pytest.exit("several test processes cannot share the stores that are set; use -n 0")
         require_empty(given)
         yield running.settings
         empty(given)
