@@ -9,15 +9,12 @@ from dataclasses import asdict
 from typing import Any, Self
 
 from pymongo.errors import PyMongoError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
-from rich.progress import Progress as RichProgress
 
 from models import SyncState
 from pipeline import dispatch
 from pipeline.cli.exits import WrongUse, is_expected, message_of
 from pipeline.cli.fleet import backfills
-from pipeline.cli.output import duration
+from pipeline.cli.output import duration, progress_bar
 from pipeline.errors import RateLimited
 from pipeline.heartbeat import Heartbeat
 from pipeline.stores import Row, collection
@@ -120,15 +117,7 @@ class Progress:
         self._source = ""
         self._waits_until: float | None = None
         self._stack = ExitStack()
-        self._bar = RichProgress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not shown,
-        )
+        self._bar = progress_bar(shown=shown)
         self._task = self._bar.add_task("", total=None)
         self._looking = Heartbeat("progress", _LOOK_SECONDS, self._beat)
 

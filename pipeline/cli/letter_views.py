@@ -7,12 +7,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Self
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
-from rich.progress import Progress as RichProgress
+from rich.console import RenderableType
 from rich.text import Text
 
-from pipeline.cli.output import Cell, age, table
+from pipeline.cli.output import Cell, age, progress_bar, table
 from pipeline.dead_letters import Group, Progress, Report
 from pipeline.jobs.entries import Entry, parse
 from pipeline.jobs.redaction import arguments_of, masked
@@ -212,15 +210,7 @@ class Bar:
     """Shows how far each stage of a replay has got."""
 
     def __init__(self, *, shown: bool) -> None:
-        self._bar = RichProgress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not shown,
-        )
+        self._bar = progress_bar(shown=shown)
         self._task = self._bar.add_task("Looking", total=None)
 
     def watch(self, progress: Progress) -> None:
