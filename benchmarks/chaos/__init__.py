@@ -1,0 +1,1 @@
+"""Chaos runs: real workers and stores under faults that a seed decides, and a verdict."""
