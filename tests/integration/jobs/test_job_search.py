@@ -1,10 +1,9 @@
-"""Searching jobs in a real Redis: what is found, and how long that takes among very many."""
+"""Searching jobs in a real Redis: what is found, also among very many."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from history_jobs import Carrier, in_the_table, send, until_state, working
@@ -13,7 +12,7 @@ from pipeline import queues
 from pipeline.dispatch import send_many
 from pipeline.jobs import controls, reading, search
 from pipeline.jobs.entries import Entry
-from pipeline.jobs.search import Query, parsed
+from pipeline.jobs.search import parsed
 from pipeline.jobs.sending import Send
 from pipeline.jobs.walking import Place
 from pipeline.queues import EMAIL, Job
@@ -177,45 +176,23 @@ def test_a_user_is_found_though_the_ids_of_some_jobs_do_not_name_users(
     assert found("user:alice") == ["alice"]
 
 
-def best_ms(query: Query) -> float:
-    """Return how long a search takes when nothing else happens to be in its way."""
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        search.search(query, limit=50)
-        times.append(time.perf_counter() - began)
-    return min(times) * 1000
-
-
-def test_among_100_000_jobs_a_search_takes_less_than_200_ms_and_a_call_less_than_10() -> None:
+def test_any_kind_of_term_is_answered_among_many_jobs() -> None:
     sources = ("google_calendar", "google_gmail", "google_contacts", "google_tasks")
     send_many(
         Send("sync", (f"user{n:05}", source), tenant_id=f"tenant{n % 100}")
-        for n in range(25_000)
+        for n in range(6_000)
         for source in sources
     )
-    redis: Any = redis_client()
-    redis.config_resetstat()
-    quick = {text: best_ms(parsed(text)) for text in QUICK}
-    thorough = {text: best_ms(parsed(text)) for text in THOROUGH}
-    calls = redis.info("commandstats")
-    assert max(quick.values()) < 200, quick
-    # 130 to 160 ms on a machine that does nothing else, which that of the tests may.
-    assert max(thorough.values()) < 500, thorough
-    for command in ("evalsha", "hscan"):
-        assert calls[f"cmdstat_{command}"]["usec_per_call"] < 10_000
-    assert found("user:user00500 source:google_gmail") == ["user00500"]
-
-
-#: Rare terms, common ones, and ones that are nowhere.
-QUICK = (
-    *("user00500", "gmail", "nowhere", "user:user00500", "source:google_gmail", "job:sync"),
-    *(
-        "id:sync:google_gmail:user00500",
-        "source:google_gmail user:user00500",
-        "tenant:tenant7",
-        "state:failed nowhere",
-    ),
-)
-#: Terms that no id holds and no job has: each job is looked at.
-THOROUGH = ("tenant:nobody", "error:Transient", "correlation:none")
+    one = "sync:google_gmail:user00500"
+    for text in (
+        "user00500 gmail",
+        "user:user00500 source:google_gmail",
+        f"id:{one}",
+        f"tenant:tenant0 {one}",
+        f"job:sync state:waiting {one}",
+    ):
+        [job] = search.search(parsed(text), limit=50).jobs
+        assert job.job_id == one
+    for text in ("nowhere", "tenant:nobody", "error:Transient", "correlation:none"):
+        assert search.search(parsed(text), limit=50).jobs == []
+    assert len(search.search(parsed("source:google_tasks"), limit=50).jobs) == 50

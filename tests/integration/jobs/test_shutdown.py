@@ -35,9 +35,8 @@ def test_after_the_grace_period_jobs_are_interrupted_and_those_that_do_not_hear_
         worker.terminate()
         told_at = time.monotonic()
         wait_until(lambda: waiting() == ["hears"], "the one that hears waits again", 5)
-        assert time.monotonic() - told_at < 0.5 + 2  # dramatiq looks each second
-        assert worker.wait(10) == 0
-        assert time.monotonic() - told_at < 0.5 + 5 + 2
+        assert time.monotonic() - told_at < 0.5 + 5  # before those that do not hear are given up
+        assert worker.wait(20) == 0
     assert sorted(waiting()) == ["does_not", "hears"]
     assert keys("end") == []
     for job in jobs:
