@@ -21,12 +21,13 @@ from dramatiq.errors import QueueJoinTimeout
 from dramatiq.middleware import Middleware
 from redis import Redis
 
+from pipeline.jobs import identity
 from pipeline.jobs.consumer import QueueConsumer
 from pipeline.jobs.controls import cancel
 from pipeline.jobs.hands import Hands
 from pipeline.jobs.layout import of_queue
 from pipeline.jobs.sending import Send, enqueue
-from pipeline.queues import queue_named
+from pipeline.queues import job_named, queue_named
 
 #: What callers of Dramatiq's own `send_with_options` may give besides its options.
 _OURS = ("job_id", "tenant_id", "once", "correlation_id")
@@ -74,7 +75,7 @@ class HeadraceBroker(dramatiq.Broker):
         ours = {name: options.pop(name) for name in _OURS if name in options}
         send = Send(
             message.actor_name,
-            (*message.args, *message.kwargs.values()),
+            identity.in_order(job_named(message.actor_name), message.args, message.kwargs),
             (delay or 0) / 1000,
             options=options or None,
             **ours,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import Permanent
@@ -34,6 +34,20 @@ def named(job: Job, args: Sequence[Any]) -> dict[str, Any]:
             f"job {job.name} takes {len(job.arguments)} arguments ({wanted}), not {len(args)}"
         )
     return dict(zip(job.arguments, args, strict=True))
+
+
+def in_order(job: Job, args: Sequence[Any], by_name: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the arguments of a call in the order in which a message carries them.
+
+    Raises Permanent for a name that the job does not take, or that is missing.
+    """
+    rest = job.arguments[len(args) :]
+    if by_name and set(by_name) != set(rest):
+        raise Permanent(
+            f"job {job.name} takes ({', '.join(job.arguments)}); "
+            f"called with {len(args)} and {', '.join(sorted(by_name))}"
+        )
+    return (*args, *(by_name[name] for name in rest if by_name))
 
 
 def job_id(job: Job, arguments: dict[str, Any]) -> str:

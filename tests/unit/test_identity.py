@@ -140,3 +140,23 @@ def test_a_message_of_more_than_64_kib_is_refused_by_its_bytes(character: str) -
 def test_too_few_or_too_many_arguments_are_refused_by_name(args: tuple[str, ...]) -> None:
     with pytest.raises(Permanent, match=rf"takes 2 arguments \(user_id, source\), not {len(args)}"):
         identity.named(SYNC, args)
+
+
+@pytest.mark.parametrize(
+    ("args", "by_name"),
+    [
+        (("alice", "google_gmail"), {}),
+        (("alice",), {"source": "google_gmail"}),
+        ((), {"source": "google_gmail", "user_id": "alice"}),
+    ],
+)
+def test_arguments_may_be_given_by_name_in_any_order(
+    args: tuple[str, ...], by_name: dict[str, str]
+) -> None:
+    assert identity.in_order(SYNC, args, by_name) == ("alice", "google_gmail")
+
+
+@pytest.mark.parametrize("by_name", [{"user": "alice"}, {"user_id": "alice"}, {"source": "x"}])
+def test_a_name_that_a_job_does_not_take_or_misses_is_refused(by_name: dict[str, str]) -> None:
+    with pytest.raises(Permanent, match=re.escape("job sync takes (user_id, source)")):
+        identity.in_order(SYNC, (), by_name)
