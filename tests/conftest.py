@@ -50,7 +50,7 @@ def servers(data_dir: Path) -> Iterator[dict[str, str]]:
         settings.cache_clear()
         given = set(STORES) - set(missing)
         if given and "PYTEST_XDIST_WORKER" in os.environ:
-            pytest.exit("several test processes cannot share the stores that are set; use -n 0")
+            pytest.exit("test processes cannot share the stores that are set: TEST_PROCESSES=0")
         require_empty(given)
         yield running.settings
         empty(given)
