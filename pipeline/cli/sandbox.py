@@ -6,8 +6,7 @@ import json
 import random
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,16 +14,19 @@ import typer
 from pipeline.cli.exits import WrongUse
 from pipeline.cli.names import require_source, suggestion
 from pipeline.cli.output import AsJson, Cell, console, examples, note, print_json, table
+from pipeline.cli.sandbox_pushes import pushes, topic
+from pipeline.cli.sandbox_url import Url, running_sandbox
 from pipeline.errors import Misconfigured
 
 if TYPE_CHECKING:
     from pipeline.sandbox.client import SandboxClient
+    from pipeline.sandbox.push.topics import Topic
+
+_TOPIC = "projects/headrace-sandbox/topics/gmail"
+_ENDPOINT = "http://127.0.0.1:8080/webhooks/google/gmail"
 
 app = typer.Typer(rich_markup_mode="rich")
 
-Url = Annotated[
-    str | None, typer.Option(help="Of the running sandbox; without it GOOGLE_API_BASE_URL.")
-]
 User = Annotated[str | None, typer.Option(help="Only this user; all without.")]
 _HOST = "127.0.0.1"
 
@@ -33,6 +35,7 @@ _HOST = "127.0.0.1"
     invoke_without_command=True,
     epilog=examples(
         "headrace sandbox --port 8085 --data sandbox.sqlite3",
+        f"headrace sandbox --topic {_TOPIC}={_ENDPOINT}",
         "headrace sandbox mutate --seed 7 --changes 500",
         "headrace sandbox fault status --param code=503 --times 5",
     ),
@@ -42,6 +45,14 @@ def sandbox(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8085,
     data: Annotated[str, typer.Option(help="SQLite file, or :memory:.")] = "sandbox.sqlite3",
+    topics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--topic",
+            metavar="NAME=ENDPOINT",
+            help="A Pub/Sub topic, and where its subscription pushes to; may be repeated.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve Google's OAuth, Calendar, Gmail, People and Tasks APIs on this machine.
@@ -52,6 +63,7 @@ def sandbox(
         return
     from pipeline.sandbox.app import serve
 
+    made = _topics(topics)
     if port == 0:
         with socket.create_server((_HOST, 0)) as free:
             port = free.getsockname()[1]
@@ -64,7 +76,7 @@ def sandbox(
         for name in names:
             note(f"  export {name}={url}")
     try:
-        serve(_HOST, port, data)
+        serve(_HOST, port, data, topics=made)
     except OSError as error:
         raise Misconfigured(f"port {port}: {error.strerror}") from None
 
@@ -72,7 +84,7 @@ def sandbox(
 @app.command(epilog=examples("headrace sandbox users", "headrace sandbox users --json"))
 def users(*, url: Url = None, as_json: AsJson = False) -> None:
     """List the users of the sandbox, and how many items each has."""
-    with _running(url) as client:
+    with running_sandbox(url) as client:
         found = client.users()
     if as_json:
         print_json(
@@ -112,7 +124,7 @@ def mutate(
     """Make users do things: write, move and delete events, mails, contacts and tasks."""
     chosen = seed if seed is not None else random.randrange(2**31)
     names = [name.strip() for name in users.split(",")] if users else None
-    with _running(url) as client:
+    with running_sandbox(url) as client:
         _require_sandbox_users(client, names or ())
         done = client.mutate(chosen, changes, names, expire_cursors)
     if as_json:
@@ -132,6 +144,7 @@ def mutate(
         "headrace sandbox fault status --param code=503 --times 5",
         "headrace sandbox fault hang --match user=user0001 --param seconds=60",
         "headrace sandbox fault status --param code=429 --param retry_after=2 --probability 0.1",
+        "headrace sandbox fault push_lose --match api=calendar --probability 0.05",
         "headrace sandbox fault --clear",
     )
 )
@@ -140,7 +153,10 @@ def fault(
     *,
     match: Annotated[
         list[str] | None,
-        typer.Option(help="api=, method=, user= or path=, with * for anything; may be repeated."),
+        typer.Option(
+            help="api=, method= (of notifications: push), user= or path=, with * for anything;"
+            " may be repeated."
+        ),
     ] = None,
     param: Annotated[list[str] | None, typer.Option(help="name=value; may be repeated.")] = None,
     times: Annotated[int | None, typer.Option(min=1, help="How often it strikes; once.")] = None,
@@ -154,7 +170,7 @@ def fault(
     """Have the sandbox misbehave. Without KIND, show the faults in force and the kinds."""
     if clear and kind is not None:
         raise WrongUse("--clear removes all faults; give no KIND with it")
-    with _running(url) as client:
+    with running_sandbox(url) as client:
         if clear:
             client.clear_faults()
         elif kind is not None:
@@ -190,7 +206,7 @@ def expire_cursors(
     """Make the sandbox forget cursors, as providers do after days or weeks."""
     if source is not None:
         require_source(source)
-    with _running(url) as client:
+    with running_sandbox(url) as client:
         _require_sandbox_users(client, [user] if user else ())
         expired = client.expire_cursors(user, source)
     if as_json:
@@ -207,7 +223,7 @@ def usage(
     as_json: AsJson = False,
 ) -> None:
     """Show what was asked of the sandbox, how it answered, and what that cost of the quotas."""
-    with _running(url) as client:
+    with running_sandbox(url) as client:
         rows = client.usage()
         if clear:
             client.clear_usage()
@@ -224,20 +240,18 @@ def usage(
     console().print(table(None, ("api", "method", "code", "calls", "units"), cells))
 
 
-@contextmanager
-def _running(url: str | None) -> Iterator[SandboxClient]:
-    """Yield a client of the running sandbox.  Raises Misconfigured if none is named."""
-    from pipeline.config import settings
-    from pipeline.sandbox.client import SandboxClient
+app.command(epilog=examples(f"headrace sandbox topic {_TOPIC} --endpoint {_ENDPOINT}"))(topic)
+app.command(epilog=examples("headrace sandbox pushes", "headrace sandbox pushes --clear"))(pushes)
 
-    where = url or settings().google_api_base_url
-    if not where:
-        raise Misconfigured("give --url, or set GOOGLE_API_BASE_URL to a running sandbox")
-    client = SandboxClient(where)
+
+def _topics(given: list[str] | None) -> list[Topic]:
+    from pipeline.sandbox.fields import BadField
+    from pipeline.sandbox.push.topics import Topic
+
     try:
-        yield client
-    finally:
-        client.close()
+        return [Topic.parse(text) for text in given or ()]
+    except BadField as error:
+        raise WrongUse(str(error)) from None
 
 
 def _require_sandbox_users(client: SandboxClient, names: Iterable[str]) -> None:

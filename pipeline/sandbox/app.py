@@ -7,8 +7,8 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import FrameType
 from typing import NoReturn
@@ -30,8 +30,13 @@ from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.gate import Gate
 from pipeline.sandbox.grants import Grants
 from pipeline.sandbox.oauth import OAuth
+from pipeline.sandbox.push import calendar as calendar_push
+from pipeline.sandbox.push import gmail as gmail_push
+from pipeline.sandbox.push.deliverer import Deliverer
+from pipeline.sandbox.push.topics import Topic, Topics
 from pipeline.sandbox.quotas import Quotas
 from pipeline.sandbox.settings import Settings
+from pipeline.sandbox.signing import Signer
 from pipeline.sandbox.store import Store
 from pipeline.sandbox.usage import Usage
 
@@ -39,7 +44,10 @@ from pipeline.sandbox.usage import Usage
 _EXPECTED_LOG = "ASGI callable returned without completing response."
 
 
-_API_METHODS = (calendar.METHODS, gmail.METHODS, people.METHODS, tasks.METHODS)
+_API_METHODS = (
+    *(calendar.METHODS, gmail.METHODS, people.METHODS, tasks.METHODS),
+    *(calendar_push.METHODS, gmail_push.METHODS),
+)
 
 
 class _ProviderApi:
@@ -80,7 +88,10 @@ async def _send(send: Send, reply: Reply) -> None:
 
 
 def create_app(store: Store, settings: Settings | None = None) -> Starlette:
-    """The sandbox over `store`.  `settings` replace those that the store has saved."""
+    """The sandbox over `store`.  `settings` replace those that the store has saved.
+
+    Pushes are delivered from the application's start to its end (ASGI lifespan).
+    """
     if settings is not None:
         settings.save(store.database)
     grants, usage, faults = Grants(store), Usage(), Faults()
@@ -90,9 +101,17 @@ def create_app(store: Store, settings: Settings | None = None) -> Starlette:
         gate.add(methods)
     gate.add(Batches(partial(gate.answer, in_batch=True), quotas).methods())
     gate.add(Composio(store, grants, gate.answer).methods())
-    control = Control(store, grants, quotas, faults, usage, oauth)
+    deliverer = Deliverer(store, Signer(store), faults)
+    control = Control(store, grants, quotas, faults, usage, oauth, deliverer)
+
+    @asynccontextmanager
+    async def delivering(_app: Starlette) -> AsyncIterator[None]:
+        deliverer.start()
+        yield
+        await run_in_threadpool(deliverer.stop)
+
     provider = Route("/{path:path}", _ProviderApi(store, gate))
-    return Starlette(routes=[*control.routes(), provider])
+    return Starlette(routes=[*control.routes(), provider], lifespan=delivering)
 
 
 class _ExpectedLogs(logging.Filter):
@@ -107,7 +126,7 @@ def make_server(store: Store, *, access_log: bool = False) -> uvicorn.Server:
         create_app(store),
         log_level="info" if access_log else "warning",
         access_log=access_log,
-        lifespan="off",
+        lifespan="on",
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
     )
@@ -153,14 +172,23 @@ def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-def serve(host: str, port: int, data_path: str, *, access_log: bool = False) -> None:
+def serve(
+    host: str,
+    port: int,
+    data_path: str,
+    *,
+    topics: Sequence[Topic] = (),
+    access_log: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT, then exit with 0.
 
-    `data_path` is the SQLite file that keeps everything, or ":memory:".  Raises OSError when the
-    port is taken.
+    `data_path` is the SQLite file that keeps everything, or ":memory:"; `topics` are added to
+    those that it has.  Raises OSError when the port is taken.
     """
     bound = bind(host, port)
     store = Store(data_path)
+    for topic in topics:
+        Topics(store.database).put(topic)
     # uvicorn raises the signal again once it has stopped: that is the way out.
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, _exit)

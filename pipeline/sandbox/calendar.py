@@ -103,8 +103,8 @@ def _calendars_stream(call: Call) -> int:
 
 _LIST = "/calendar/v3/users/me/calendarList"
 _CALENDAR = "/calendar/v3/calendars/{calendarId}"
-_EVENT_SCOPES = _scopes("events", "events.readonly")
-_LIST_SCOPES = _scopes("calendarlist", "calendarlist.readonly")
+EVENT_SCOPES = _scopes("events", "events.readonly")
+LIST_SCOPES = _scopes("calendarlist", "calendarlist.readonly")
 
 
 def _method(name: str, path: str, scopes: frozenset[str], handler: Handler) -> Method:
@@ -112,9 +112,9 @@ def _method(name: str, path: str, scopes: frozenset[str], handler: Handler) -> M
 
 
 METHODS = (
-    _method("calendarList.list", _LIST, _LIST_SCOPES, list_calendars),
-    _method("calendarList.get", _LIST + "/{calendarId}", _LIST_SCOPES, get_calendar_entry),
+    _method("calendarList.list", _LIST, LIST_SCOPES, list_calendars),
+    _method("calendarList.get", _LIST + "/{calendarId}", LIST_SCOPES, get_calendar_entry),
     _method("calendars.get", _CALENDAR, _scopes("calendars", "calendars.readonly"), get_calendar),
-    _method("events.list", _CALENDAR + "/events", _EVENT_SCOPES, list_events),
-    _method("events.get", _CALENDAR + "/events/{eventId}", _EVENT_SCOPES, get_event),
+    _method("events.list", _CALENDAR + "/events", EVENT_SCOPES, list_events),
+    _method("events.get", _CALENDAR + "/events/{eventId}", EVENT_SCOPES, get_event),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -134,11 +135,12 @@ class SandboxClient:
         """Move the sandbox's clock forward; returns its time (ISO 8601)."""
         return str(self._ask("POST", "clock", {"advance_seconds": advance_seconds})["now"])
 
-    # Faults, usage, settings
+    # Faults
 
     def fault(self, kind: str, **rule: Any) -> Item:
         """Add a rule: `match`, `times` or `probability`, `params`, `seed`.  Strikes once unless
-        told otherwise; `times=None` means for ever.  Values of `match` may have wildcards."""
+        told otherwise; `times=None` means for ever.  Values of `match` may have wildcards.  Kinds
+        that begin with `push_` strike notifications, whose `method` is `push`."""
         return self._ask("POST", "faults", {"kind": kind} | rule)
 
     def faults(self) -> list[Item]:
@@ -146,6 +148,52 @@ class SandboxClient:
 
     def clear_faults(self) -> None:
         self._ask("DELETE", "faults")
+
+    # Pushes
+
+    def topic(
+        self,
+        topic: str,
+        endpoint: str,
+        audience: str | None = None,
+        service_account: str | None = None,
+    ) -> Item:
+        """Make a Pub/Sub topic, `projects/headrace-sandbox/topics/...`, whose subscription pushes
+        to `endpoint`; the audience of its tokens is the endpoint unless it is named."""
+        body = {"topic": topic, "endpoint": endpoint, "audience": audience}
+        return self._ask("POST", "topics", body | {"service_account": service_account})
+
+    def topics(self) -> list[Item]:
+        return list(self._ask("GET", "topics")["topics"])
+
+    def clear_topics(self) -> None:
+        self._ask("DELETE", "topics")
+
+    def watches(self, user: str) -> list[Item]:
+        """Unexpired channels and mailbox watches of a user: `api`, `stream`, `name`, `number`,
+        `expires`, `silent`, `ended`."""
+        return list(self._ask("GET", f"watches/{user}")["watches"])
+
+    def pushes(self) -> Item:
+        """What became of notifications: how many are `waiting`, the sums by outcome (`outcomes`:
+        sent, retried, failed, delayed, lost, dropped, expired), and rows by api and user
+        (`pushes`)."""
+        return self._ask("GET", "pushes")
+
+    def clear_pushes(self) -> None:
+        """Forget what waits to be delivered, and count from 0 again."""
+        self._ask("DELETE", "pushes")
+
+    def wait_until_quiet(self, seconds: float = 30.0) -> Item:
+        """Return `pushes()` once no notification waits any more.  Raises TimeoutError."""
+        end = time.monotonic() + seconds
+        while (found := self.pushes())["waiting"]:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{found['waiting']} notifications still wait")
+            time.sleep(0.01)
+        return found
+
+    # Usage, settings
 
     def usage(self) -> list[Item]:
         """Rows of `api`, `method`, `user`, `code`, `calls`, `units`."""
@@ -157,7 +205,8 @@ class SandboxClient:
 
     def settings(self, **changes: bool | float) -> Item:
         """Change settings (`quotas_enabled`, `quota_scale`, `access_token_seconds`,
-        `rotation_grace_seconds`), if any are given; returns all of them."""
+        `rotation_grace_seconds`, and those of pushes: `push_attempts`, `push_backoff_seconds`,
+        `push_timeout_seconds`, `gmail_push_interval_seconds`); returns all of them."""
         return self._ask("POST", "settings", changes)
 
     def _ask(self, verb: str, path: str, body: Item | None = None) -> Item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -14,11 +15,15 @@ def epoch_ms(at: datetime) -> int:
 
 
 class Clock:
-    """UTC now, shifted by `offset_seconds`; never runs backwards by its own doing."""
+    """UTC now, shifted by `offset_seconds`; never runs backwards by its own doing.
+
+    `on_advance` is called after each step, for whoever waits until a moment.
+    """
 
     def __init__(self, offset_seconds: float = 0.0) -> None:
         self._lock = threading.Lock()
         self._offset_seconds = offset_seconds
+        self.on_advance: Callable[[], None] = _nobody_waits
 
     @property
     def offset_seconds(self) -> float:
@@ -30,12 +35,17 @@ class Clock:
             raise ValueError("advance_seconds: the clock only moves forward")
         with self._lock:
             self._offset_seconds += seconds
+        self.on_advance()
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self._offset_seconds)
 
     def now_ms(self) -> int:
         return epoch_ms(self.now())
+
+
+def _nobody_waits() -> None:
+    """Time passes unnoticed."""
 
 
 def rfc3339(at_ms: int) -> str:

@@ -28,6 +28,8 @@ from pipeline.sandbox.grants import (
 )
 from pipeline.sandbox.oauth import OAuth
 from pipeline.sandbox.population import Mutator, add_population, add_user
+from pipeline.sandbox.push.control import PushControl
+from pipeline.sandbox.push.deliverer import Deliverer
 from pipeline.sandbox.quotas import Quotas
 from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.stamps import SOURCES
@@ -65,9 +67,11 @@ class Control:
         faults: Faults,
         usage: Usage,
         oauth: OAuth,
+        deliverer: Deliverer,
     ) -> None:
         self._store, self._grants, self._quotas = store, grants, quotas
         self._faults, self._usage, self._oauth = faults, usage, oauth
+        self._deliverer, self._pushes = deliverer, PushControl(store)
         self._settings = Settings.load(store.database)
         self._use(self._settings)
 
@@ -90,6 +94,7 @@ class Control:
             "/usage": {"GET": self._list_usage, "DELETE": self._clear_usage},
             "/clock": {"GET": self._show_clock, "POST": self._advance_clock},
             "/settings": {"GET": self._show_settings, "POST": self._change_settings},
+            **self._pushes.table(),
         }
         return [
             Route(f"/control{path}", _endpoint(handlers), methods=list(handlers))
@@ -241,6 +246,7 @@ class Control:
 
     def _use(self, settings: Settings) -> None:
         self._settings = self._quotas.settings = self._oauth.settings = settings
+        self._store.outbox.settings = self._deliverer.settings = settings
 
 
 def _endpoint(handlers: dict[str, Handler]) -> Callable[[Request], Any]:

@@ -79,6 +79,28 @@ CREATE TABLE IF NOT EXISTS codes (
     redirect_uri TEXT NOT NULL, challenge TEXT, nonce TEXT,
     offline INTEGER NOT NULL, expires_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS topics (
+    topic TEXT PRIMARY KEY, endpoint TEXT NOT NULL, audience TEXT NOT NULL,
+    service_account TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS watches (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    api TEXT NOT NULL, user_n INTEGER NOT NULL, stream TEXT NOT NULL, name TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL, number INTEGER NOT NULL DEFAULT 0,
+    told_ms INTEGER NOT NULL DEFAULT 0, silent INTEGER NOT NULL DEFAULT 0,
+    ended INTEGER NOT NULL DEFAULT 0, details TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS watches_by_stream ON watches (user_n, stream);
+CREATE INDEX IF NOT EXISTS watches_by_name ON watches (name);
+CREATE INDEX IF NOT EXISTS watches_by_end ON watches (expires_ms);
+CREATE TABLE IF NOT EXISTS pushes (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    watch_n INTEGER NOT NULL, due_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    state TEXT NOT NULL, number INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+    held INTEGER NOT NULL DEFAULT 0, overtaken INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS pushes_by_watch ON pushes (watch_n, overtaken, n);
 """
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.sandbox.calls import ApiError, Call, Method, Reply, dump_json
 from pipeline.sandbox.faulty_items import WHATS, spoil_page
 from pipeline.sandbox.fields import Fields, refuse
+from pipeline.sandbox.push.tokens import HOWS
 
 #: Kind: the params that it takes.
 KINDS: dict[str, frozenset[str]] = {
@@ -24,7 +25,22 @@ KINDS: dict[str, frozenset[str]] = {
     "invalid_json": frozenset(),
     "expire_cursor": frozenset(("at",)),
     "short_pages": frozenset(("size", "empty")),
+    "push_lose": frozenset(),
+    "push_duplicate": frozenset(),
+    "push_delay": frozenset(("seconds",)),
+    "push_reorder": frozenset(("seconds",)),
+    "push_silence": frozenset(),
+    "push_wrong_token": frozenset(),
+    "push_wrong_jwt": frozenset(("how",)),
 }
+#: Kinds that strike notifications instead of requests, and the APIs that they can strike.
+_BOTH = frozenset(("calendar", "gmail"))
+PUSH_KINDS = {kind: _BOTH for kind in KINDS if kind.startswith("push_")} | {
+    "push_wrong_token": frozenset(("calendar",)),
+    "push_wrong_jwt": frozenset(("gmail",)),
+}
+#: Kinds that keep a notification back; they strike each only once.
+_HOLDING = frozenset(("push_delay", "push_reorder"))
 _MATCHES = frozenset(("api", "method", "user", "path"))
 _RULE_FIELDS = frozenset(("match", "kind", "times", "probability", "params", "seed"))
 #: Params that are numbers, and the lowest that makes sense.
@@ -50,8 +66,20 @@ class Fault:
         return {"id": self.fault_id} | {name: getattr(self, name) for name in names}
 
     def strikes(self, call: Call, method: Method, user: str | None) -> bool:
-        """Whether this rule applies now; counts it if so."""
-        if self.left == 0 or not self._matches(call, method, user):
+        """Whether this rule applies to a request now; counts it if so."""
+        facts = {"api": method.api, "method": method.name, "user": user or "", "path": call.path}
+        return self._concerns(call, method) and self._strikes(facts)
+
+    def strikes_push(self, facts: dict[str, str], *, held: bool) -> bool:
+        """Whether this rule applies to a notification now; counts it if so."""
+        if facts["api"] not in PUSH_KINDS.get(self.kind, ()):
+            return False
+        return not (held and self.kind in _HOLDING) and self._strikes(facts)
+
+    def _strikes(self, facts: dict[str, str]) -> bool:
+        if self.left == 0:
+            return False
+        if not all(fnmatchcase(facts[name], wanted) for name, wanted in self.match.items()):
             return False
         if self.probability < 1.0 and self.random.random() >= self.probability:
             return False
@@ -60,9 +88,8 @@ class Fault:
             self.left -= 1
         return True
 
-    def _matches(self, call: Call, method: Method, user: str | None) -> bool:
-        facts = {"api": method.api, "method": method.name, "user": user or "", "path": call.path}
-        if not all(fnmatchcase(facts[name], wanted) for name, wanted in self.match.items()):
+    def _concerns(self, call: Call, method: Method) -> bool:
+        if self.kind in PUSH_KINDS:
             return False
         if method.open and not {"api", "method", "path"} & set(self.match):
             return False  # a rule for "everything" does not mean the token endpoint
@@ -114,6 +141,17 @@ class Faults:
             return None
         with self._lock:
             return next((f for f in self._rules if f.strikes(call, method, user)), None)
+
+    def choose_push(self, api: str, user: str, path: str, *, held: bool) -> Fault | None:
+        """The fault of a notification to `path`; its method is called `push`.
+
+        One that was `held` back before is not held back again.
+        """
+        if not self._rules:
+            return None
+        facts = {"api": api, "method": "push", "user": user, "path": path}
+        with self._lock:
+            return next((f for f in self._rules if f.strikes_push(facts, held=held)), None)
 
 
 def before(call: Call, method: Method) -> None:
@@ -188,6 +226,8 @@ def _check_rule(rule: dict[str, Any]) -> None:
         refuse("params.code", "must be at most 599")
     if params.has("what"):
         params.choice("what", WHATS)
+    if params.has("how"):
+        params.choice("how", HOWS)
     if rule.get("times", 1) is not None:
         given.whole("times", 1, lowest=1)
     if given.has("probability") and not 0 < given.number("probability") <= 1:

@@ -25,8 +25,8 @@ from pipeline.sandbox.stamps import GMAIL
 
 _AUTH = "https://www.googleapis.com/auth/gmail."
 _ALL = "https://mail.google.com/"
-_READ = frozenset((_ALL, *(_AUTH + name for name in ("readonly", "modify", "metadata"))))
-_LABELS = _READ | {_AUTH + "labels"}
+READ_SCOPES = frozenset((_ALL, *(_AUTH + name for name in ("readonly", "modify", "metadata"))))
+_LABELS = READ_SCOPES | {_AUTH + "labels"}
 _MODIFY = frozenset((_ALL, _AUTH + "modify"))
 _METADATA_ONLY = frozenset((_AUTH + "metadata",))
 
@@ -83,14 +83,14 @@ def _format(call: Call) -> str:
     wanted = (call.text("format") or "full").lower()
     if wanted not in FORMATS:
         raise invalid(f"Invalid value at 'format': {wanted!r}")
-    reads = call.scopes & _READ
+    reads = call.scopes & READ_SCOPES
     if reads == _METADATA_ONLY and wanted in {"full", "raw"}:
         message = f"Metadata scope doesn't allow format {wanted.upper()}"
         raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", message)
     return wanted
 
 
-def _own(handler: Handler) -> Handler:
+def own(handler: Handler) -> Handler:
     """Only one's own mailbox can be opened: as `me` or by address."""
 
     def checked(call: Call) -> Reply:
@@ -109,22 +109,22 @@ _MESSAGE = _USER + "/messages/{id}"
 
 def _method(name: str, verb: str, path: str, scopes: frozenset[str], handler: Handler) -> Method:
     return Method(
-        *("gmail", f"users.{name}", verb, path, scopes, _own(handler)),
+        *("gmail", f"users.{name}", verb, path, scopes, own(handler)),
         expired=expired_history_id,
     )
 
 
 METHODS = (
-    _method("getProfile", "GET", _USER + "/profile", _READ, get_profile),
-    _method("messages.list", "GET", _USER + "/messages", _READ, list_messages),
-    _method("messages.get", "GET", _MESSAGE, _READ, get_message),
+    _method("getProfile", "GET", _USER + "/profile", READ_SCOPES, get_profile),
+    _method("messages.list", "GET", _USER + "/messages", READ_SCOPES, list_messages),
+    _method("messages.get", "GET", _MESSAGE, READ_SCOPES, get_message),
     _method("messages.modify", "POST", _MESSAGE + "/modify", _MODIFY, modify_message),
     _method("messages.trash", "POST", _MESSAGE + "/trash", _MODIFY, trash_message),
     _method("messages.untrash", "POST", _MESSAGE + "/untrash", _MODIFY, untrash_message),
     _method("messages.delete", "DELETE", _MESSAGE, frozenset((_ALL,)), delete_message),
-    _method("threads.list", "GET", _USER + "/threads", _READ, list_threads),
-    _method("threads.get", "GET", _USER + "/threads/{id}", _READ, get_thread),
+    _method("threads.list", "GET", _USER + "/threads", READ_SCOPES, list_threads),
+    _method("threads.get", "GET", _USER + "/threads/{id}", READ_SCOPES, get_thread),
     _method("labels.list", "GET", _USER + "/labels", _LABELS, list_labels),
     _method("labels.get", "GET", _USER + "/labels/{id}", _LABELS, get_label),
-    _method("history.list", "GET", _USER + "/history", _READ, list_history),
+    _method("history.list", "GET", _USER + "/history", READ_SCOPES, list_history),
 )

@@ -151,6 +151,11 @@ class Grants:
         sql = "SELECT 1 FROM refresh_tokens WHERE user_n = ? AND dies_ms IS NULL"
         return self._database.row(sql, user.n) is not None
 
+    def granted_scopes(self, user: User) -> frozenset[str]:
+        """Everything that the user has granted so far, by whichever of the tokens that live."""
+        sql = "SELECT scopes FROM refresh_tokens WHERE user_n = ? AND dies_ms IS NULL"
+        return frozenset().union(*(_unpack(row[0]) for row in self._database.rows(sql, user.n)))
+
     def retire(self, token: RefreshToken, grace_seconds: int) -> None:
         """Let a rotated token die after the grace."""
         dies_ms = self._clock.now_ms() + grace_seconds * 1000

@@ -9,11 +9,13 @@ import base64
 import hashlib
 import hmac
 import html
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
 
-from pipeline.sandbox.calls import ApiError, Call, Handler, Method, Reply, dump_json
+from pipeline.sandbox import consent
+from pipeline.sandbox.calls import ApiError, Call, Handler, Method, Reply
 from pipeline.sandbox.grants import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -24,6 +26,7 @@ from pipeline.sandbox.grants import (
     full_scopes,
 )
 from pipeline.sandbox.settings import Settings
+from pipeline.sandbox.signing import ISSUER, Signer
 from pipeline.sandbox.store import Store, User
 
 _DEAD_GRANT = "Token has been expired or revoked."
@@ -38,6 +41,7 @@ class OAuth:
 
     def __init__(self, store: Store, grants: Grants) -> None:
         self._store, self._grants = store, grants
+        self._signer = Signer(store)
         self.settings = Settings()
 
     def methods(self) -> list[Method]:
@@ -45,6 +49,7 @@ class OAuth:
             ("authorize", "GET", "/o/oauth2/v2/auth", self._authorize),
             ("token", "POST", "/token", self._token),
             ("revoke", "POST", "/revoke", self._revoke),
+            ("certs", "GET", "/oauth2/v1/certs", self._certs),
         )
         return [
             Method("oauth", name, verb, path, frozenset(), handler, self._token_user, open=True)
@@ -56,16 +61,29 @@ class OAuth:
     def _authorize(self, call: Call) -> Reply:
         problem = _authorize_problem(call)
         if problem is not None:
-            return _page("Access blocked", f"<p>{html.escape(problem)}</p>", HTTPStatus.BAD_REQUEST)
+            content = f"<p>{html.escape(problem)}</p>"
+            return consent.page("Access blocked", content, HTTPStatus.BAD_REQUEST)
         hint = call.text("login_hint")
         user = self._store.find_user(hint) if hint else None
-        if user is None:
-            return self._choose_account(call)
-        scopes = full_scopes(call.text("scope") or "") - full_scopes(
-            " ".join(call.many("deny_scope"))
-        )
-        if not scopes:
+        answer = call.text("consent")
+        unsure = "select_account" in _prompts(call) and answer is None
+        if user is None or (unsure and call.text("account") != "chosen"):
+            return consent.account_page(call, self._store.users())
+        asked = full_scopes(call.text("scope") or "")
+        has = self._grants.granted_scopes(user)
+        if answer is None and (not asked <= has or "consent" in _prompts(call)):
+            return consent.consent_page(call, user, asked, has)
+        if answer == "chosen":
+            scopes = consent.allowed(call, asked, has)
+        else:
+            scopes = asked - full_scopes(" ".join(call.many("deny_scope")))
+        if answer == "denied" or not scopes:
             return _redirect(call, {"error": "access_denied"})
+        if call.flag("include_granted_scopes", default=False):
+            scopes |= has
+        return self._grant(call, user, scopes)
+
+    def _grant(self, call: Call, user: User, scopes: frozenset[str]) -> Reply:
         code = self._grants.new_code(
             Code(
                 user,
@@ -82,18 +100,7 @@ class OAuth:
         """Only the first consent yields one, unless consent is asked for again."""
         if call.text("access_type") != "offline":
             return False
-        again = "consent" in (call.text("prompt") or "").split()
-        return again or not self._grants.has_grant(user)
-
-    def _choose_account(self, call: Call) -> Reply:
-        entries = []
-        kept = [(name, value) for name, value in call.query if name != "login_hint"]
-        for user in self._store.users():
-            address = f"{call.path}?{urlencode([*kept, ('login_hint', user.user)])}"
-            entries.append(
-                f'<li><a href="{html.escape(address)}">{html.escape(user.email)}</a></li>'
-            )
-        return _page("Choose an account", f"<ul>{''.join(entries)}</ul>")
+        return "consent" in _prompts(call) or not self._grants.has_grant(user)
 
     # Tokens
 
@@ -160,9 +167,10 @@ class OAuth:
         return Reply.of(answer)
 
     def _id_token(self, user: User, seconds: int, nonce: str | None) -> str:
-        now = self._store.clock.now_ms() // 1000
+        # By the real clock: whoever verifies it has that one, not the sandbox's.
+        now = int(time.time())
         claims: dict[str, str | int | bool] = {
-            "iss": "https://accounts.google.com",
+            "iss": ISSUER,
             "aud": CLIENT_ID,
             "azp": CLIENT_ID,
             "sub": user.subject,
@@ -173,8 +181,12 @@ class OAuth:
         }
         if nonce is not None:
             claims["nonce"] = nonce
-        parts = (dump_json({"alg": "none", "typ": "JWT"}), dump_json(claims), "sandbox")
-        return ".".join(_base64url(part.encode()) for part in parts)
+        return self._signer.sign(claims)
+
+    def _certs(self, _: Call) -> Reply:
+        return replace(
+            Reply.of(self._signer.certs()), headers=(("cache-control", "public, max-age=3600"),)
+        )
 
     def _revoke(self, call: Call) -> Reply:
         token = _form(call).get("token") or call.text("token") or ""
@@ -208,9 +220,8 @@ def _redirect(call: Call, answer: dict[str, str]) -> Reply:
     return Reply(b"", HTTPStatus.FOUND, (("location", location),), "text/html; charset=UTF-8")
 
 
-def _page(title: str, content: str, status: int = HTTPStatus.OK) -> Reply:
-    text = f"<!doctype html><title>{title}</title><h1>{title}</h1>{content}"
-    return Reply(text.encode(), status, (), "text/html; charset=UTF-8")
+def _prompts(call: Call) -> list[str]:
+    return (call.text("prompt") or "").split()
 
 
 def _form(call: Call) -> dict[str, str]:

@@ -58,6 +58,8 @@ _GMAIL_COSTS = {
     "users.messages.trash": 20,
     "users.messages.untrash": 20,
     "users.messages.delete": 20,
+    "users.watch": 100,
+    "users.stop": 50,
 }
 
 #: The first page of a full sync of contacts has a quota of its own, which cannot be raised

@@ -8,15 +8,26 @@ from typing import Any
 
 from pipeline.sandbox.database import Database
 
+_MAY_BE_ZERO = ("rotation_grace_seconds", "push_backoff_seconds", "gmail_push_interval_seconds")
+
 
 @dataclass(frozen=True)
 class Settings:
-    """`quota_scale` multiplies every limit; 2.0 allows twice as much as Google does."""
+    """`quota_scale` multiplies every limit; 2.0 allows twice as much as Google does.
+
+    A push that is not answered within `push_timeout_seconds`, or with an error, is tried up to
+    `push_attempts` times, after `push_backoff_seconds` and then twice as long each time.  Gmail
+    tells of one mailbox once in `gmail_push_interval_seconds`, and drops the rest.
+    """
 
     quotas_enabled: bool = True
     quota_scale: float = 1.0
     access_token_seconds: int = 3600
     rotation_grace_seconds: int = 0
+    push_attempts: int = 5
+    push_backoff_seconds: float = 1.0
+    push_timeout_seconds: float = 5.0
+    gmail_push_interval_seconds: float = 1.0
 
     def changed(self, values: dict[str, Any]) -> Settings:
         """A copy with `values`.  Raises ValueError that names the field at fault."""
@@ -27,7 +38,7 @@ class Settings:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not (isinstance(value, bool) if kinds[name] is bool else number):
                 raise ValueError(f"{name}: needs a {kinds[name].__name__}")
-            if number and (value < 0 or (value == 0 and name != "rotation_grace_seconds")):
+            if number and (value < 0 or (value == 0 and name not in _MAY_BE_ZERO)):
                 raise ValueError(f"{name}: must be positive")
         return replace(self, **{name: kinds[name](value) for name, value in values.items()})
 

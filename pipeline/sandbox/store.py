@@ -24,6 +24,7 @@ from pipeline.sandbox.clock import Clock, epoch_ms
 from pipeline.sandbox.cursors import CursorCodec
 from pipeline.sandbox.database import Database
 from pipeline.sandbox.generate import Seeded
+from pipeline.sandbox.push.outbox import Outbox
 from pipeline.sandbox.stamps import SOURCES
 
 _LOAD_CHUNK_ITEMS = 2000
@@ -56,6 +57,7 @@ class Store:
         secret = self.database.meta("cursor_secret", "") or secrets.token_hex(16)
         self.database.set_meta("cursor_secret", secret)
         self.cursors = CursorCodec(secret.encode())
+        self.outbox = Outbox(self.database, self.clock)
 
     def close(self) -> None:
         self.database.close()
@@ -129,7 +131,9 @@ class Store:
             return
         owned = "SELECT n FROM streams WHERE user_n = ?"
         self.database.run(f"DELETE FROM items WHERE stream_n IN ({owned})", row[0])
-        tables = ("streams", "floors", "history", "labels")
+        watched = "SELECT n FROM watches WHERE user_n = ?"
+        self.database.run(f"DELETE FROM pushes WHERE watch_n IN ({watched})", row[0])
+        tables = ("streams", "floors", "history", "labels", "watches")
         for table in (*tables, "access_tokens", "refresh_tokens", "codes"):
             self.database.run(f"DELETE FROM {table} WHERE user_n = ?", row[0])
         self.database.run("DELETE FROM users WHERE n = ?", row[0])
@@ -172,8 +176,13 @@ class Store:
         """
         with self.database.transaction():
             found = self.user(user)
+            watched = self.outbox.watches.any_of(found.n)
+            before = self.rev(found) if watched else 0
             writing.apply(self, found, change, epoch_ms(at))
-            return self.rev(found)
+            after = self.rev(found)
+            if watched and after != before:
+                self.outbox.announce(found, change, before)
+            return after
 
     # View: what proposals of changes are made from
 

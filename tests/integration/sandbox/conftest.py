@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from google_client import Google
+from push_receiver import Receiver, listening
 
 from pipeline.sandbox.app import running
 from pipeline.sandbox.client import SandboxClient
@@ -61,3 +62,19 @@ def sign_in(sandbox: SandboxClient) -> Iterator[SignIn]:
     yield make
     for google in opened:
         google.close()
+
+
+@pytest.fixture
+def receiver(sandbox: SandboxClient) -> Iterator[Receiver]:
+    """Somebody who takes pushes; failed ones are tried again at once, and five times in all."""
+    settings = sandbox.settings()
+    sandbox.settings(push_backoff_seconds=0.01, gmail_push_interval_seconds=0)
+    sandbox.clear_pushes()
+    with listening() as found:
+        try:
+            yield found
+            sandbox.clear_faults()
+            sandbox.wait_until_quiet()
+        finally:
+            sandbox.clear_pushes()
+            sandbox.settings(**{name: settings[name] for name in settings if "push" in name})

@@ -11,8 +11,13 @@ from google_client import CHECKED, Google, pages
 from replica import PERSON_FIELDS
 
 from pipeline.sandbox import calendar, gmail, people, tasks
+from pipeline.sandbox.push import calendar as calendar_push
+from pipeline.sandbox.push import gmail as gmail_push
 
-METHODS = (*calendar.METHODS, *gmail.METHODS, *people.METHODS, *tasks.METHODS)
+METHODS = (
+    *(*calendar.METHODS, *gmail.METHODS, *people.METHODS, *tasks.METHODS),
+    *(*calendar_push.METHODS, *gmail_push.METHODS),
+)
 MAIL = "https://mail.google.com/"
 
 
@@ -128,6 +133,23 @@ def test_tasks_conform(population):
                 found = pages(listing, tasklist=entry["id"], maxResults=100, **flags)
                 for task in found[0]["items"][:3]:
                     google.tasks.tasks().get(tasklist=entry["id"], task=task["id"]).execute()
+        google.close()
+
+
+def test_watches_conform(population, receiver):
+    sandbox, _ = population[0]
+    topic = "projects/headrace-sandbox/topics/gmail"
+    sandbox.topic(topic, f"{receiver.url}/gmail")
+    for number, google in enumerate(opened(population)):
+        service = google.calendar
+        body = {"type": "web_hook", "address": f"{receiver.url}/calendar", "token": "secret"}
+        events = service.events().watch(calendarId="primary", body=body | {"id": f"e{number}"})
+        entries = service.calendarList().watch(body=body | {"id": f"l{number}"})
+        for made in (events.execute(), entries.execute()):
+            stop = {"id": made["id"], "resourceId": made["resourceId"]}
+            service.channels().stop(body=stop).execute()
+        google.gmail.watch(userId="me", body={"topicName": topic}).execute()
+        google.gmail.stop(userId="me").execute()
         google.close()
 
 

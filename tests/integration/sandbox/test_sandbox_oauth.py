@@ -12,9 +12,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
-from google.auth.exceptions import RefreshError
+from google.auth.exceptions import GoogleAuthError, RefreshError
+from google.auth.transport.requests import Request
+from google.oauth2 import id_token
 from google_client import Google, reason
 from googleapiclient.errors import HttpError
+from web_forms import Browser
 
 AUTH = "https://www.googleapis.com/auth/"
 SCOPES = ["openid", f"{AUTH}userinfo.email", f"{AUTH}calendar.readonly", f"{AUTH}tasks.readonly"]
@@ -59,12 +62,12 @@ def exchange(base_url: str, **form: str) -> requests.Response:
 
 
 def consent(address: str, *deny: str) -> dict[str, list[str]]:
-    """Agree, but for the scopes in `deny`; returns what the redirect carries."""
+    """Agree without a page, but for the scopes in `deny`; returns what the redirect carries."""
     denied = "".join(f"&deny_scope={scope}" for scope in deny)
-    answer = requests.get(address + denied, allow_redirects=False, timeout=10)
+    answer = requests.get(f"{address}&consent=given{denied}", allow_redirects=False, timeout=10)
     assert answer.status_code == 302, answer.text
     assert answer.headers["location"].startswith(REDIRECT + "?")
-    return parse_qs(urlsplit(answer.headers["location"]).query)
+    return query_of(answer.headers["location"])
 
 
 def connect(base_url: str, user: str, *deny: str, **options: str) -> dict[str, Any]:
@@ -75,6 +78,10 @@ def connect(base_url: str, user: str, *deny: str, **options: str) -> dict[str, A
     token = flow.exchange(answer["code"][0])
     assert token.status_code == 200
     return dict(token.json())
+
+
+def query_of(url: str) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(url).query)
 
 
 def get(base_url: str, path: str, token: str) -> requests.Response:
@@ -117,11 +124,71 @@ def test_only_the_first_consent_gives_a_refresh_token(sandbox, new_user):
     assert third["refresh_token"] != first["refresh_token"]
 
 
-def test_without_a_hint_the_user_is_chosen_from_a_page(sandbox, new_user):
-    user = new_user()
-    page = requests.get(WebFlow(sandbox.base_url).address(), timeout=10)
+def test_the_user_is_chosen_and_asked_on_pages(sandbox, new_user):
+    new_user()
+    flow = WebFlow(sandbox.base_url)
+    browser = Browser((sandbox.base_url,))
+    page = browser.open(flow.address(prompt="consent"))
     assert page.headers["content-type"].startswith("text/html")
-    assert f"login_hint={user}" in page.text
+    [account] = browser.forms[0].buttons
+    browser.press(account)
+    assert account in browser.answer.text
+    assert "See your calendars and their events" in browser.answer.text
+
+
+def test_a_person_chooses_what_to_grant(sandbox, new_user):
+    user = new_user()
+    flow = WebFlow(sandbox.base_url)
+    browser = Browser((sandbox.base_url,))
+    browser.open(flow.address(prompt="select_account", login_hint="nobody"))
+    form = browser.form_with("Next")
+    form.fields.append(("login_hint", f"{user}@sandbox.example"))
+    browser.submit(form, "Next")
+    browser.press("Continue", f"{AUTH}calendar.readonly")
+    answer = query_of(browser.visited[-1])
+    assert answer["state"] == [flow.state]
+    token = flow.exchange(answer["code"][0]).json()
+    assert set(token["scope"].split()) == set(SCOPES) - {f"{AUTH}calendar.readonly"}
+
+
+def test_cancelling_is_access_denied(sandbox, new_user):
+    browser = Browser((sandbox.base_url,))
+    browser.open(WebFlow(sandbox.base_url).address(login_hint=new_user()))
+    browser.press("Cancel")
+    assert query_of(browser.visited[-1])["error"] == ["access_denied"]
+
+
+def test_who_has_granted_everything_is_not_asked_again(sandbox, new_user):
+    user = new_user()
+    connect(sandbox.base_url, user)
+    browser = Browser((sandbox.base_url,))
+    browser.open(WebFlow(sandbox.base_url).address(login_hint=user))
+    assert "code" in query_of(browser.visited[-1])
+    browser.open(WebFlow(sandbox.base_url).address(login_hint=user, prompt="consent"))
+    assert "it has this already" in browser.answer.text
+
+
+def test_what_was_granted_before_comes_along_if_asked_for(sandbox, new_user):
+    user = new_user()
+    connect(sandbox.base_url, user, scope=f"openid {AUTH}tasks.readonly")
+    narrow = {"scope": f"openid {AUTH}calendar.readonly", "prompt": "consent"}
+    assert "tasks" not in connect(sandbox.base_url, user, **narrow)["scope"]
+    wide = connect(sandbox.base_url, user, **narrow, include_granted_scopes="true")
+    assert f"{AUTH}tasks.readonly" in wide["scope"].split()
+
+
+def test_an_id_token_verifies_with_the_certificates(sandbox, new_user):
+    token = connect(sandbox.base_url, new_user())["id_token"]
+    with requests.Session() as session:
+        certs_url = f"{sandbox.base_url}/oauth2/v1/certs"
+        claims = id_token.verify_token(token, Request(session), "sandbox-client", certs_url)
+        assert claims["iss"] == "https://accounts.google.com"
+        header, _, signature = token.split(".")
+        other = base64.urlsafe_b64encode(json.dumps(claims | {"sub": "1"}).encode()).decode()
+        with pytest.raises(GoogleAuthError, match="Could not verify token signature"):
+            id_token.verify_token(
+                f"{header}.{other}.{signature}", Request(session), None, certs_url
+            )
 
 
 @pytest.mark.parametrize(

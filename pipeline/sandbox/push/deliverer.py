@@ -1,0 +1,144 @@
+"""The threads that take notifications to whoever asked for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from urllib.parse import urlsplit
+
+import requests
+
+from pipeline.sandbox.faults import Fault, Faults
+from pipeline.sandbox.push.agenda import Agenda
+from pipeline.sandbox.push.counts import Outcome
+from pipeline.sandbox.push.messages import (
+    CALENDAR_RETRIES,
+    NO_ANSWER,
+    RECEIVED,
+    Message,
+    channel_message,
+    post,
+    topic_message,
+)
+from pipeline.sandbox.push.outbox import Notification
+from pipeline.sandbox.push.tokens import authorization
+from pipeline.sandbox.push.topics import Topic, Topics
+from pipeline.sandbox.push.watches import CALENDAR_API
+from pipeline.sandbox.settings import Settings
+from pipeline.sandbox.signing import Signer
+from pipeline.sandbox.store import Store
+
+#: So many receivers can be slow before others wait for them.
+THREADS = 4
+#: A stop waits so long for an answer that is on its way; without it the row stays, and the
+#: notification comes again after the next start.
+_STOP_SECONDS = 1.0
+
+
+class Deliverer:
+    """Delivers what waits in the store's outbox, in the order of each watch."""
+
+    def __init__(self, store: Store, signer: Signer, faults: Faults) -> None:
+        self._store, self._outbox, self._clock = store, store.outbox, store.clock
+        self._signer, self._faults = signer, faults
+        self._topics = Topics(store.database)
+        self._agenda = Agenda(store.clock)
+        self._threads: list[threading.Thread] = []
+        self.settings = Settings()
+
+    def start(self) -> None:
+        """Begin, first of all with what an earlier process left."""
+        self._outbox.wake = self._agenda.wake
+        self._clock.on_advance = self._agenda.look_at_the_clock
+        for watch_n in self._outbox.watches_waiting():
+            self._agenda.wake(watch_n, 0)
+        for number in range(THREADS):
+            name = f"sandbox-push-{number}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        self._agenda.close()
+        end = time.monotonic() + _STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _work(self) -> None:
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy has no business with receivers of a local sandbox
+            while (watch_n := self._agenda.take()) is not None:
+                self._look_at(watch_n, session)
+                if self._agenda.closed:
+                    return
+                head = self._outbox.head(watch_n)
+                self._agenda.give_back(watch_n, None if head is None else head.due_ms)
+
+    def _look_at(self, watch_n: int, session: requests.Session) -> None:
+        """Say the next word of a watch, if it is time."""
+        told = self._outbox.head(watch_n)
+        if told is None or told.due_ms > self._clock.now_ms():
+            return
+        if told.expires_ms <= self._clock.now_ms():
+            self._outbox.finish(told, Outcome.EXPIRED)
+            return
+        topic = None if told.api == CALENDAR_API else self._topics.find(told.name)
+        address = told.details["address"] if topic is None else topic.endpoint
+        if address is None:
+            self._outbox.finish(told, Outcome.FAILED)  # its topic is gone
+            return
+        path = urlsplit(address).path
+        fault = self._faults.choose_push(told.api, told.user, path, held=told.held)
+        if fault is None or not self._kept_back(told, fault):
+            message = self._message(told, topic, fault)
+            self._send(told, message, session, twice=_is(fault, "push_duplicate"))
+
+    def _message(self, told: Notification, topic: Topic | None, fault: Fault | None) -> Message:
+        if topic is None:
+            return channel_message(told, wrong_token=_is(fault, "push_wrong_token"))
+        how = None
+        if fault is not None and fault.kind == "push_wrong_jwt":
+            how = str(fault.params.get("how", "wrong_key"))
+        # Under the store's lock, as requests are handled: the first of all to sign makes the key.
+        with self._store.reading():
+            header = authorization(topic, self._signer, how)
+        return topic_message(told, topic, header)
+
+    def _kept_back(self, told: Notification, fault: Fault) -> bool:
+        """Do what a fault does instead of sending; False when it does something else."""
+        seconds = float(fault.params.get("seconds", 1))
+        if fault.kind == "push_lose":
+            self._outbox.finish(told, Outcome.LOST)
+        elif fault.kind == "push_silence":
+            self._outbox.silence(told)
+        elif fault.kind in ("push_delay", "push_reorder"):
+            self._outbox.hold(told, seconds, overtaken=fault.kind == "push_reorder")
+        else:
+            return False
+        return True
+
+    def _send(
+        self, told: Notification, message: Message, session: requests.Session, *, twice: bool
+    ) -> None:
+        status = post(session, message, self.settings.push_timeout_seconds)
+        if twice and status in RECEIVED:
+            self._outbox.counts.add(told.api, told.user, Outcome.SENT)
+            status = post(session, message, self.settings.push_timeout_seconds)
+        if self._agenda.closed:
+            return  # the store may be closed by now; the row stays
+        if status in RECEIVED:
+            self._outbox.finish(told, Outcome.SENT)
+        elif self._may_retry(told, status):
+            wait_seconds = self.settings.push_backoff_seconds * 2**told.attempts
+            self._outbox.try_again(told, wait_seconds)
+        else:
+            self._outbox.finish(told, Outcome.FAILED)
+
+    def _may_retry(self, told: Notification, status: int) -> bool:
+        if told.attempts + 1 >= self.settings.push_attempts:
+            return False
+        return told.api != CALENDAR_API or status == NO_ANSWER or status in CALENDAR_RETRIES
+
+
+def _is(fault: Fault | None, kind: str) -> bool:
+    return fault is not None and fault.kind == kind

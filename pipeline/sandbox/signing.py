@@ -1,0 +1,91 @@
+"""What Google signs: ID tokens, and the tokens of Pub/Sub's pushes.
+
+One RSA key per sandbox, kept in its SQLite file, so that what was signed before a restart
+still verifies after it.  `certs` is the form in which Google publishes its own keys:
+https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+from google.auth import crypt, jwt
+
+from pipeline.sandbox.store import Store
+
+ISSUER = "https://accounts.google.com"
+
+_KEY_BITS = 2048
+_EXPONENT = 65537
+_VALID_DAYS = 3650
+_META = "signing_key"
+
+
+class Signer:
+    """Signs claims as Google does: RS256, with a key id.  Any thread may use it."""
+
+    def __init__(self, store: Store) -> None:
+        self._database = store.database
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """Return `claims` as a signed JWT.  `iat` and `exp` are the caller's to set."""
+        token: bytes = jwt.encode(self._signer, claims)  # type: ignore[no-untyped-call]
+        return token.decode()
+
+    def certs(self) -> dict[str, str]:
+        """Return the PEM certificates by key id, as /oauth2/v1/certs serves them."""
+        return {self._kept["id"]: self._kept["certificate"]}
+
+    @cached_property
+    def _signer(self) -> crypt.RSASigner:
+        key = self._kept["key"]
+        return crypt.RSASigner.from_string(key, self._kept["id"])  # type: ignore[no-untyped-call, no-any-return]
+
+    @property
+    def _kept(self) -> dict[str, str]:
+        """Return id, key and certificate, made when they are first needed."""
+        with self._database.transaction():
+            text = self._database.meta(_META, "")
+            if not text:
+                text = json.dumps(_made())
+                self._database.set_meta(_META, text)
+        kept: dict[str, str] = json.loads(text)
+        return kept
+
+
+def _made() -> dict[str, str]:
+    key = rsa.generate_private_key(_EXPONENT, _KEY_BITS)
+    certificate = _certificate(key)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    return {
+        "id": certificate.fingerprint(hashes.SHA1()).hex(),  # noqa: S303 - a name, as Google's are
+        "key": private.decode(),
+        "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+    }
+
+
+def _certificate(key: rsa.RSAPrivateKey) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox.example")])
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=_VALID_DAYS))
+        .sign(key, hashes.SHA256())
+    )
