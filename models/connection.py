@@ -12,7 +12,7 @@ from mongoengine import (
 )
 
 PROVIDERS = ("google", "microsoft")
-CONNECTION_STATUSES = ("active", "needs_reauth", "broken")
+CONNECTION_STATUSES = ("active", "needs_reauth", "broken", "disconnected")
 
 
 class EncryptedValue(EmbeddedDocument):
@@ -28,7 +28,11 @@ class Connection(Document):
     `version` grows with every write of `credentials`; writers compare and set
     it, so that a rotated refresh token is never overwritten by an older one.
     `broken` means that the stored credentials cannot be read; it concerns this
-    connection only.
+    connection only.  `account_id` is the provider's own id of the person (`sub`
+    of OpenID Connect) and `email` its address in lower case, where they are
+    known: the same account may be connected by several users.  A connection that
+    is `disconnected` keeps them, so that another account is not connected to the
+    same copy by mistake; its credentials are gone once the provider was told.
     """
 
     user_id = StringField(required=True)
@@ -36,7 +40,9 @@ class Connection(Document):
     broker = StringField(required=True, choices=("own", "composio"), default="own")
     status = StringField(required=True, choices=CONNECTION_STATUSES, default="active")
     status_reason = StringField()
-    credentials = EmbeddedDocumentField(EncryptedValue, required=True)
+    account_id = StringField()
+    email = StringField()
+    credentials = EmbeddedDocumentField(EncryptedValue)
     granted_scopes = ListField(StringField())
     version = IntField(required=True, default=1)
     connected_at = DateTimeField(required=True)
@@ -49,6 +55,15 @@ class Connection(Document):
             {"fields": ["user_id", "provider"], "unique": True},
             "credentials.key_id",
             "status",
+            {"fields": ["provider", "account_id"], "sparse": True},
+            {"fields": ["provider", "email"], "sparse": True},
+            {  # ended, and the provider was not told yet
+                "fields": ["connected_at"],
+                "partialFilterExpression": {
+                    "status": "disconnected",
+                    "credentials": {"$exists": True},
+                },
+            },
         ],
     }
 

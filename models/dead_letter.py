@@ -74,6 +74,8 @@ class DeadLetter(Document):
                 "partialFilterExpression": {"status": {"$in": list(UNSETTLED)}},
             },
             "counted",
+            {"fields": ["user_id"], "sparse": True},
+            "first_seen_at",
             ("status", "-last_seen_at", "-id"),
             ("status", "fingerprint", "-last_seen_at", "-id"),
             ("status", "queue", "-last_seen_at", "-id"),

@@ -24,6 +24,10 @@ SYNC_STATUSES = (
 )
 
 
+#: Statuses that say that something is wrong, or waits for somebody.
+TROUBLED = ("rate_limited", "error", "needs_reauth", "paused")
+
+
 class Listing(EmbeddedDocument):
     """A full listing that is under way: its generation and where to go on.
 
@@ -83,6 +87,13 @@ class SyncState(Document):
     every claim; a write that carries an older one is refused.  `session` is the
     database session of the run under way.  `tenant_id` is a copy of the user's,
     so that dispatch knows the tenant of a million states without their users.
+
+    `stale_at` is when the copy stops being as fresh as was promised.
+    `live_push_until`: until then the provider pushes every change, so polling is
+    only a safety net; `pushed_at` is when it did last.  `cadence` says how often
+    this state is polled, and why: interval_seconds, why, changes_per_hour, rated_at.
+    `push` is about its subscriptions: `due_at`, when they are looked at next;
+    `why_not`, why there are none; `version`, which every look counts up.
     """
 
     user_id = StringField(required=True)
@@ -99,6 +110,11 @@ class SyncState(Document):
     next_due_at = DateTimeField()
     requested_at = DateTimeField()
     fresh_as_of = DateTimeField()
+    stale_at = DateTimeField()
+    live_push_until = DateTimeField()
+    pushed_at = DateTimeField()
+    cadence = DictField()
+    push = DictField()
     last_attempt_at = DateTimeField()
     last_success_at = DateTimeField()
     consecutive_failures = IntField(required=True, default=0)
@@ -114,6 +130,13 @@ class SyncState(Document):
             "next_due_at",
             {"fields": ["projections.graph.due_at"], "sparse": True},
             ("source", "fresh_as_of"),
+            ("source", "status", "stale_at"),
+            ("source", "push.due_at", "fresh_as_of"),
+            ("stale_at", "user_id", "source"),
+            {  # what an operator looks for: few, as long as all is well
+                "fields": ["status", "user_id", "source"],
+                "partialFilterExpression": {"status": {"$in": list(TROUBLED)}},
+            },
         ],
     }
 

@@ -16,5 +16,5 @@ class User(Document):
     meta = {  # noqa: RUF012
         "collection": "users",
         "auto_create_index": False,
-        "indexes": ["tenant_id"],
+        "indexes": [("tenant_id", "id")],
     }

@@ -10,6 +10,7 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,6 +32,14 @@ def _without_slash(url: str) -> str:
 BaseUrl = Annotated[str, AfterValidator(_without_slash)]
 
 
+def _origins(text: str) -> str:
+    for origin in filter(None, (entry.strip() for entry in text.split(","))):
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(f"{origin!r} is not an origin such as https://app.example")
+    return text
+
+
 def _with_scheme(*schemes: str) -> AfterValidator:
     def check(url: str | SecretStr) -> str | SecretStr:
         text = url.get_secret_value() if isinstance(url, SecretStr) else url
@@ -47,7 +56,7 @@ def data_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """Every setting of worker, scheduler and command line."""
+    """Every setting of worker, scheduler, web and command line."""
 
     model_config = SettingsConfigDict(extra="ignore", use_attribute_docstrings=True, frozen=True)
 
@@ -75,6 +84,20 @@ class Settings(BaseSettings):
     """Root of the Google APIs; empty: Google's own hosts. The sandbox and proxies go here."""
     google_oauth_base_url: BaseUrl = "https://oauth2.googleapis.com"
     """Root of Google's token and revocation endpoints."""
+    google_accounts_base_url: BaseUrl = "https://accounts.google.com"
+    """Root of Google's consent pages, where users connect."""
+    google_certs_url: BaseUrl = "https://www.googleapis.com/oauth2/v1/certs"
+    """Certificates that Google signs ID tokens and Pub/Sub pushes with."""
+    google_client_id: str = ""
+    """Client id of your Google Cloud project; needed for /connect/google."""
+    google_client_secret: SecretStr = SecretStr("")
+    """Secret of that client."""
+    google_pubsub_topic: str = ""
+    """Pub/Sub topic for Gmail, `projects/P/topics/T`; empty: Gmail is polled."""
+    google_pubsub_service_account: str = ""
+    """E-mail of the service account that signs Pub/Sub's pushes; needed with the topic."""
+    google_pubsub_audience: str = ""
+    """Audience of Pub/Sub's pushes; empty: PUBLIC_BASE_URL/webhooks/google/gmail."""
     composio_api_key: SecretStr = SecretStr("")
     """Key of Composio; needed only for connections whose credentials Composio holds."""
     composio_base_url: BaseUrl = "https://backend.composio.dev"
@@ -130,6 +153,48 @@ class Settings(BaseSettings):
     cron_sweep: str = "* * * * *"
     """When projections that lag behind are looked for (cron, UTC)."""
 
+    cadence_floor_seconds: Seconds = 300
+    """However often a user's data changes, it is polled no more often than this."""
+    cadence_ceiling_seconds: Seconds = 3600
+    """However rarely a user's data changes, it is polled at least this often."""
+    push_poll_seconds: Seconds = 3600
+    """How often a source with live push is polled all the same, as a safety net."""
+    subscription_renewal_margin_seconds: Seconds = 86_400
+    """A push subscription is renewed when it has less than this left."""
+    cron_renewal: str = "* * * * *"
+    """When subscriptions to make, to renew and too silent are looked for (cron, UTC)."""
+    webhook_retention_days: Days = 7
+    """How long received push notifications are kept."""
+    audit_retention_days: Days = 365
+    """How long the audit of people's actions is kept."""
+
+    web_host: str = "127.0.0.1"
+    """Address that `headrace web` listens on."""
+    web_port: Port = 8080
+    """Port that `headrace web` listens on."""
+    public_base_url: BaseUrl = ""
+    """Address at which browsers and providers reach the web; Google pushes to https only."""
+    connect_return_origins: Annotated[str, AfterValidator(_origins)] = ""
+    """Origins that connect links may send users back to: `https://app.example`, comma-separated."""
+    web_trusted_proxies: str = "127.0.0.1"
+    """Addresses whose X-Forwarded-For and -Proto are believed, comma-separated; `*`: all."""
+    web_session_hours: Annotated[float, Field(gt=0)] = 12
+    """How long a sign-in lasts."""
+    api_requests_per_minute: Count = 600
+    """How many requests to the API one token may make in any minute."""
+    metrics_token: SecretStr = SecretStr("")
+    """Bearer token for the web's /metrics; empty: only callers on this machine are answered."""
+    oidc_issuer: BaseUrl = ""
+    """OpenID Connect issuer for sign-in; empty: passwords only."""
+    oidc_client_id: str = ""
+    """Client id at that issuer."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """Client secret at that issuer."""
+    oidc_role_claim: str = "groups"
+    """Claim that holds the roles `viewer`, `operator` or `admin`, or group names mapped below."""
+    oidc_roles: str = ""
+    """Which group has which role: `sre=admin,support=operator`; without any nobody enters."""
+
     worker_metrics_port: Port = 9191
     """Port of the worker's /metrics; 0: none."""
     scheduler_metrics_port: Port = 9192
@@ -150,6 +215,11 @@ class Settings(BaseSettings):
                 "worker would find its leases still held when they run again"
             )
         return self
+
+    def return_origins(self) -> list[str]:
+        """Return the origins that connect links may send users back to."""
+        origins = (origin.strip() for origin in self.connect_return_origins.split(","))
+        return [origin for origin in origins if origin]
 
     def freshness_target_seconds(self, source: str) -> float:
         """Return the freshness target of `source`."""
@@ -172,6 +242,21 @@ def settings() -> Settings:
         return Settings(_env_file=data_dir() / "env")  # type: ignore[call-arg]
     except ValidationError as error:
         raise Misconfigured(_explain(error)) from None
+
+
+def public_base_url() -> str:
+    """Return the address at which browsers reach the web, without a slash at its end.
+
+    PUBLIC_BASE_URL, else the address that the web listens on, as this machine reaches it.
+    """
+    if settings().public_base_url:
+        return settings().public_base_url
+    host = settings().web_host
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - any address: then this machine's own
+        host = "localhost"
+    if ":" in host:  # IPv6
+        host = f"[{host}]"
+    return f"http://{host}:{settings().web_port}"
 
 
 def _explain(error: ValidationError) -> str:

@@ -9,6 +9,7 @@
     ├── Misconfigured     an operator must act; users are not marked
     ├── Gone              one item or stream is not there any more: skip, count
     ├── Permanent         trying again cannot help: dead letter at once
+    │   └── NotPushed     the provider pushes no changes of this resource: it is polled
     └── LeaseLost         another run holds the work: stop, change nothing
 
 An exception outside this tree counts as Transient until its attempts are spent.
@@ -65,6 +66,10 @@ class Gone(HeadraceError):
 
 class Permanent(HeadraceError):
     """The request was understood and refused; the same request will be refused again."""
+
+
+class NotPushed(Permanent):
+    """The provider pushes no changes of this resource; it must be asked."""
 
 
 class LeaseLost(HeadraceError):

@@ -97,9 +97,58 @@ JOB_RECOVERY_SECONDS = Histogram(
     "How long after its worker's last sign of life a job was taken back.",
     buckets=(1, 5, 10, 20, 30, 45, 60, 75, 90, 120, 300),
 )
+API_REFUSALS = Counter(
+    "headrace_api_refusals_total",
+    "API requests refused for their token: none, unknown, revoked, expired, scope, rate.",
+    ["reason"],
+)
+WEB_REFUSED = Counter(
+    "headrace_web_refused_total",
+    "Requests that the web refused: signed_out, foreign_origin, csrf, too_large, uncertain.",
+    ["reason"],
+)
+WEB_SIGN_INS = Counter(
+    "headrace_web_sign_ins_total",
+    "Attempts to sign in, by outcome: signed_in, wrong, limited, no_role, disabled, failed.",
+    ["method", "outcome"],
+)
+WEBHOOKS = Counter(
+    "headrace_webhooks_total",
+    "Notifications of providers, by outcome: accepted, duplicate, confirmed, stale, unknown, "
+    "forged, malformed, oversized, overloaded, unavailable.",
+    ["provider", "source", "outcome"],
+)
+WEBHOOK_SECONDS = Histogram(
+    "headrace_webhook_seconds",
+    "How long it took until a notification was answered.",
+    ["source"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+SUBSCRIPTION_SILENCES = Counter(
+    "headrace_subscription_silences_total",
+    "Syncs because a subscription was quiet for longer than its rate makes likely.",
+    ["source"],
+)
+SUBSCRIPTION_GAPS = Counter(
+    "headrace_subscription_gaps_total",
+    "Subscriptions that were replaced, because a sync found changes that had not been pushed.",
+    ["source"],
+)
 
-#: What the scheduler does too.
-_OF_BOTH = (JOBS_ENQUEUED, JOBS_RECOVERED, JOB_RECOVERY_SECONDS)
+CONNECTS = Counter(
+    "headrace_connects_total",
+    "Visits to connect an account that ended, by how: connected, partly, denied, link_expired …",
+    ["provider", "outcome"],
+)
+
+#: Who says what, where it is not the workers alone.
+_PROCESSES: dict[MetricWrapperBase, str] = {
+    JOBS_ENQUEUED: "worker, scheduler, web",
+    JOBS_RECOVERED: "worker, scheduler",
+    JOB_RECOVERY_SECONDS: "worker, scheduler",
+    **dict.fromkeys((API_REFUSALS, WEB_REFUSED, WEB_SIGN_INS, CONNECTS), "web"),
+    **dict.fromkeys((WEBHOOKS, WEBHOOK_SECONDS), "web"),
+}
 
 
 class Fleet(NamedTuple):
@@ -133,7 +182,9 @@ FLEET = {
         ("source",),
     ),
     "headrace_fresh_share": Fleet(
-        "gauge", "Share of users within the freshness target.", ("source",)
+        "gauge",
+        "Share of users within target: fresh as of the target ago, or as their cadence promises.",
+        ("source",),
     ),
     "headrace_users": Fleet("gauge", "Users by sync status.", ("source", "status")),
     "headrace_live_records": Fleet("gauge", "Records that are not deleted.", ("source",)),
@@ -141,6 +192,7 @@ FLEET = {
         "gauge", "Landed changes that the projection has not seen.", ("projection", "source")
     ),
     "headrace_connections": Fleet("gauge", "Connections by status.", ("provider", "status")),
+    "headrace_subscriptions": Fleet("gauge", "Push subscriptions by status.", ("source", "status")),
     "headrace_store_up": Fleet(
         "gauge", "Whether the store answered the last question.", ("store",)
     ),
@@ -155,7 +207,7 @@ def documented() -> list[tuple[str, str, str, str, str]]:
             [family] = wrapper.describe()
             name = family.name + ("_total" if family.type == "counter" else "")
             labels = ", ".join(wrapper._labelnames)
-            process = "worker, scheduler" if wrapper in _OF_BOTH else "worker"
+            process = _PROCESSES.get(wrapper, "worker")
             rows.append((name, family.type, labels, process, family.documentation))
     for name, fleet in FLEET.items():
         rows.append((name, fleet.kind, ", ".join(fleet.labels), "scheduler", fleet.help))

@@ -236,9 +236,21 @@ JOBS: dict[str, Job] = {
     job.name: job
     for job in (
         Job("dispatch", DATA_SYNC),
+        Job(
+            "replay",
+            DATA_SYNC,
+            ("fingerprint", "letter_id", "tenant_id", "by"),
+            id="replay:{tenant_id}:{fingerprint}:{letter_id}",
+        ),
         Job("sync", DATA_SYNC, ("user_id", "source"), id="sync:{source}:{user_id}", rerun=True),
+        # These two name nobody: they must not wait for a user who is paused, nor tell who it was.
+        Job("disconnect", DATA_SYNC, ("connection_id",), rerun=True),
+        Job("erase", DATA_SYNC, ("erasure_id",), rerun=True),
         Job("sweep", GRAPH),
         Job("advance_graph", GRAPH, ("user_id",), rerun=True),
+        Job("google_notification", WEBHOOK_PROCESS, ("subscription_id",), rerun=True),
+        Job("renew_subscriptions", WEBHOOK_RENEWAL),
+        Job("subscribe", WEBHOOK_RENEWAL, ("user_id", "source"), rerun=True),
     )
 }
 

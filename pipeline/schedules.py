@@ -23,6 +23,7 @@ class Schedule:
 SCHEDULES = (
     Schedule("dispatch", "dispatch", "cron_dispatch"),
     Schedule("sweep", "sweep", "cron_sweep"),
+    Schedule("renewal", "renew_subscriptions", "cron_renewal"),
 )
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")

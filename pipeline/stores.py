@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -93,9 +95,28 @@ def collection(model: type[mongoengine.Document]) -> Collection[Row]:
     return mongodb()[model._meta["collection"]]
 
 
-@per_process
+#: Whether somebody waits for what is done here.
+_impatient: ContextVar[bool] = ContextVar("headrace_impatient", default=False)
+
+
+@contextmanager
+def impatience() -> Iterator[None]:
+    """Have Redis give up within seconds in what is called meanwhile: a person waits for it."""
+    token = _impatient.set(True)
+    try:
+        yield
+    finally:
+        _impatient.reset(token)
+
+
 def redis_client() -> Redis:
     """Return the Redis client of this process; it reconnects for about half a minute."""
+    return impatient_redis_client() if _impatient.get() else patient_redis_client()
+
+
+@per_process
+def patient_redis_client() -> Redis:
+    """Return the client of whoever has time, such as a job."""
     return Redis.from_url(
         settings().redis_url.get_secret_value(),
         retry=Retry(ExponentialBackoff(cap=2, base=0.05), retries=20),

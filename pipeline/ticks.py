@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.dispatch import send
+from pipeline.jobs.controls import pauses
 from pipeline.jobs.sending import Sent
 from pipeline.schedules import Schedule
 from pipeline.stores import redis_client
@@ -39,12 +40,20 @@ class Tick:
     by: str
 
 
+def scope_of(schedule: Schedule) -> str:
+    """Return the scope whose pause silences `schedule`."""
+    return f"schedule:{schedule.name}"
+
+
 def send_tick(schedule: Schedule, slot: datetime) -> Sent:
     """Send the job of `schedule` for the tick at `slot`, unless that was done before.
 
     Mark and job are written in one step: nobody can die between them.  Safe to
-    repeat after an error that left open whether it was sent.  Raises RedisError.
+    repeat after an error that left open whether it was sent.  Nothing is sent
+    while the schedule is paused.  Raises RedisError.
     """
+    if any(pause.scope == scope_of(schedule) for pause in pauses()):
+        return Sent("", "", created=False)
     moment = _iso(slot)
     sent = send(schedule.job, once=f"tick:{schedule.name}:{moment}")
     tick = {

@@ -46,7 +46,7 @@ def connect(
         raise WrongUse("give one of --file, --sandbox and --composio")
     from pipeline import connect as connections
     from pipeline.cli import connecting
-    from pipeline.cli.probes import require
+    from pipeline.probes import require
 
     connecting.check_user_id(user)
     if composio is not None:

@@ -7,9 +7,9 @@ from typing import Any
 from pipeline import connect, dispatch
 from pipeline.cli.exits import WrongUse
 from pipeline.cli.names import suggestion
-from pipeline.cli.probes import redis_problem
 from pipeline.config import settings
 from pipeline.errors import Misconfigured, Permanent
+from pipeline.probes import redis_problem
 from pipeline.sandbox.client import SandboxClient
 
 

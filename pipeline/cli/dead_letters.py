@@ -68,8 +68,8 @@ def list_letters(
     if status not in _STATUSES:
         hint = suggestion(status, _STATUSES) or f"; expected one of {', '.join(_STATUSES)}"
         raise WrongUse(f"--status: there is no status {status!r}{hint}")
-    from pipeline.cli.probes import require
     from pipeline.dead_letters import Wanted
+    from pipeline.probes import require
 
     require("mongodb")
     wanted = Wanted(None if status == "all" else status, group, queue, job, tenant)
@@ -146,7 +146,7 @@ def show(
     """Show one dead letter, or the newest of a group: why, where in the code, its last log."""
     from pipeline import dead_letters as library
     from pipeline.cli import letter_views as views
-    from pipeline.cli.probes import require
+    from pipeline.probes import require
 
     require("mongodb")
     letter = library.find(name)
@@ -195,7 +195,7 @@ def replay(
     if [name is not None, group is not None, everything].count(True) != 1:
         raise WrongUse("give an ID, --group, or --all")
     from pipeline.cli import letter_views as views
-    from pipeline.cli.probes import require
+    from pipeline.probes import require
 
     require("mongodb", "redis")
     with views.Bar(shown=console().is_terminal and not as_json) as bar:
@@ -252,7 +252,7 @@ def dismiss(
     if not reason.strip():
         raise WrongUse("--reason: say why")
     from pipeline import dead_letters as library
-    from pipeline.cli.probes import require
+    from pipeline.probes import require
 
     require("mongodb")
     query: Row = {"_id": _letter(name)["_id"]} if name else {"fingerprint": group}

@@ -13,7 +13,6 @@ from pymongo.errors import PyMongoError
 from models import SyncState
 from pipeline import dispatch
 from pipeline.cli.exits import WrongUse, is_expected, message_of
-from pipeline.cli.fleet import backfills
 from pipeline.cli.output import duration, progress_bar
 from pipeline.errors import RateLimited
 from pipeline.heartbeat import Heartbeat
@@ -21,6 +20,7 @@ from pipeline.stores import Row, collection
 from pipeline.sync import engine
 from pipeline.sync.dry_run import dry_run as engine_dry_run
 from pipeline.sync.landing import Counts
+from pipeline.users.fleet import backfills
 
 #: A longer wait for quota is left to the workers.
 LONGEST_WAIT_SECONDS = 180.0
@@ -74,13 +74,14 @@ def dry_run(user_id: str, source: str, *, full: bool, wait: Wait) -> dict[str, A
     """Return what a sync would do; the shape is that of `sync`."""
     began = time.monotonic()
     try:
-        counts = engine_dry_run(user_id, source, full=full)
+        found = engine_dry_run(user_id, source, full=full)
     except Exception as error:
         if not is_expected(error):
             raise
         kind = "rate_limited" if isinstance(error, RateLimited) else "failed"
         return _outcome(source, kind, Counts(), 0, began, message_of(error))
-    return _outcome(source, "dry_run", counts, 0, began, None)
+    why = None if found.complete else "time was up: there may be more of everything"
+    return _outcome(source, "dry_run", found.counts, found.calls, began, why)
 
 
 def _why_not(user_id: str, source: str) -> tuple[str, str]:

@@ -54,6 +54,7 @@ COMMANDS = (
     Lazy(
         "up", "pipeline.cli.up.command:app", "Start everything on this machine and watch it.", RUN
     ),
+    Lazy("web", "pipeline.cli.web:app", "Serve the admin, webhooks and the API.", RUN),
     Lazy("sync", "pipeline.cli.sync:app", "Sync one user now, or queue everybody.", RUN),
     Lazy("status", "pipeline.cli.status:app", "How fresh the copies are, and what fails.", LOOK),
     Lazy("users", "pipeline.cli.users:app", "Users, and how their sources are.", LOOK),
@@ -70,6 +71,14 @@ COMMANDS = (
         "schedules", "pipeline.cli.schedules:app", "What is sent by the clock; send it now.", JOBS
     ),
     Lazy("connect", "pipeline.cli.connect:app", "Connect a user to a provider.", SETTINGS),
+    Lazy(
+        "connect-link",
+        "pipeline.cli.connect_link:app",
+        "A link by which a user connects an account.",
+        SETTINGS,
+    ),
+    Lazy("tokens", "pipeline.cli.tokens:app", "Tokens for programs that use the API.", SETTINGS),
+    Lazy("admin", "pipeline.cli.admin:app", "Who may sign in to the web.", SETTINGS),
     Lazy("settings", "pipeline.cli.settings:app", "Every setting and what it means.", SETTINGS),
     Lazy("env", "pipeline.cli.env:app", "Print the addresses of `headrace up` to eval.", SETTINGS),
     Lazy("new-key", "pipeline.cli.new_key:app", "Make a key for ENCRYPTION_KEYS.", SETTINGS),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-
 from pipeline.cli.exits import WrongUse
+from pipeline.words import suggestion as suggestion
 
 #: How many users are looked at for a suggestion, in each of three places of the index.
 _LOOKED_AT = 300
@@ -43,11 +41,14 @@ def require_queue(name: str) -> None:
         raise WrongUse(f"there is no queue {name!r}{hint}")
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean …?" with the nearest of `known`, or nothing."""
-    folded = {candidate.casefold(): candidate for candidate in known}
-    near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-    return f"; did you mean {folded[near[0]]!r}?" if near else ""
+def require_schedule(name: str) -> None:
+    """Return if there is such a schedule; else raise WrongUse that suggests the nearest."""
+    from pipeline.schedules import SCHEDULES
+
+    names = [schedule.name for schedule in SCHEDULES]
+    if name not in names:
+        hint = suggestion(name, names) or f"; expected one of {', '.join(names)}"
+        raise WrongUse(f"there is no schedule {name!r}{hint}")
 
 
 def _near(user_id: str) -> list[str]:

@@ -14,6 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.words import age as age
+from pipeline.words import duration as duration
+from pipeline.words import number as number
+from pipeline.words import percent as percent
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 
 #: What a table cell may be; plain text is never read as markup.
@@ -88,38 +93,3 @@ def _cell(value: Cell) -> Text:
 
 def _is_number(cell: str) -> bool:
     return cell == "–" or cell.rstrip("%").replace(",", "").replace(".", "").isdigit()
-
-
-def number(value: int) -> str:
-    """Return a whole number with thousands apart."""
-    return f"{value:,}"
-
-
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-
-
-def duration(seconds: float | None) -> str:
-    """Return a duration in its one or two largest units: "3 s", "4 min", "2 h 5 min"."""
-    if seconds is None:
-        return "–"
-    left = max(0, round(seconds))
-    if left == 0:
-        return "0 s"
-    first = next(index for index, (size, _) in enumerate(_UNITS) if left >= size)
-    parts = []
-    # Seconds beside minutes say nothing that a person acts on.
-    for size, unit in _UNITS[first : first + 2] if first < 2 else _UNITS[first : first + 1]:
-        amount, left = divmod(left, size)
-        if amount:
-            parts.append(f"{amount} {unit}")
-    return " ".join(parts)
-
-
-def age(moment: datetime | None, now: datetime) -> str:
-    """Return how long ago `moment` was."""
-    return "never" if moment is None else f"{duration((now - moment).total_seconds())} ago"
-
-
-def percent(share: float) -> str:
-    """Return a share as a percentage, never rounded up to 100."""
-    return "100%" if share >= 1 else f"{min(share * 100, 99.9):.1f}%"

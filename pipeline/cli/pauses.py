@@ -57,9 +57,9 @@ def pause(
 
     Without --for or --until it lasts until `headrace resume`. Pausing again replaces a pause.
     """
-    from pipeline.cli.probes import require
     from pipeline.cli.scopes import scope_of
     from pipeline.cli.times import end_of
+    from pipeline.probes import require
 
     if scope is None:
         if reason or lasting or until:
@@ -81,7 +81,7 @@ def pause(
 def _check_user(scope: str) -> None:
     """Raise WrongUse for a user that there is not; a pause must work without MongoDB, too."""
     from pipeline.cli.names import require_user
-    from pipeline.cli.probes import mongodb_problem
+    from pipeline.probes import mongodb_problem
 
     kind, _, value = scope.partition(":")
     if kind != "user":
@@ -99,8 +99,8 @@ def _until(end: datetime | None, now: datetime) -> str:
 
 
 def _list(*, as_json: bool) -> None:
-    from pipeline.cli.probes import require
     from pipeline.jobs import controls
+    from pipeline.probes import require
 
     require("redis")
     found = controls.pauses()
@@ -140,8 +140,8 @@ def resume(
 ) -> None:
     """Let the jobs of SCOPE start again, those first that have waited longest."""
     from pipeline.cli.names import suggestion
-    from pipeline.cli.probes import require
     from pipeline.jobs import controls
+    from pipeline.probes import require
     from pipeline.queues import QUEUES
 
     require("redis")

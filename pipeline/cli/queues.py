@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Group, RenderableType
@@ -17,10 +16,8 @@ from pipeline.cli.exits import WrongUse
 from pipeline.cli.output import AsJson, Cell, console, duration, examples, note, print_json, table
 
 if TYPE_CHECKING:
-    from pipeline.jobs.controls import Pause
-    from pipeline.jobs.reading import Depth
-    from pipeline.jobs.workers import Worker
-    from pipeline.queues import Keep, Queue
+    from pipeline.jobs.looking import Seen
+    from pipeline.queues import Queue
 
 app = typer.Typer(rich_markup_mode="rich")
 
@@ -42,7 +39,8 @@ def queues(
     """Show each queue: its jobs by state, how long the oldest waits, workers, pauses and rules."""
     if watch and as_json:
         raise WrongUse("--watch is for people; use --json without it")
-    from pipeline.cli.probes import require
+    from pipeline.jobs.looking import look
+    from pipeline.probes import require
 
     require("redis")
     if as_json:
@@ -64,62 +62,6 @@ def _note_other_pauses() -> None:
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         note(f"Also paused: {', '.join(others[:3])}{more}; see `headrace pause`.")
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One queue as it is now."""
-
-    queue: Queue
-    depth: Depth
-    pauses: list[Pause]
-    workers: list[Worker]
-    has_jobs: bool
-
-    @property
-    def unserved(self) -> bool:
-        """Return whether jobs wait and nobody works on them."""
-        return bool(self.depth.waiting) and not self.workers
-
-    @property
-    def places(self) -> int:
-        """Return how many of its jobs its workers can run at a time."""
-        return sum(min(self.queue.concurrency, worker.threads) for worker in self.workers)
-
-    def as_document(self) -> dict[str, Any]:
-        """Return it for `--json`."""
-        rules = asdict(self.queue)
-        return {
-            "queue": rules.pop("name"),
-            **asdict(self.depth),
-            "paused": [asdict(pause) for pause in self.pauses],
-            "workers": [worker.id for worker in self.workers],
-            "places": self.places,
-            "unserved": self.unserved,
-            **rules,
-        }
-
-
-def look() -> list[Seen]:
-    """Return every queue of the table."""
-    from pipeline.jobs import controls
-    from pipeline.jobs.names import queues_with_jobs
-    from pipeline.jobs.reading import depths
-    from pipeline.jobs.workers import serving, workers
-    from pipeline.queues import QUEUES
-
-    found, paused, among = depths(QUEUES), controls.pauses(), workers()
-    used = {queue.name for queue in queues_with_jobs()}
-    return [
-        Seen(
-            queue,
-            found[name],
-            [pause for pause in paused if pause.scope == f"queue:{name}"],
-            serving(name, among),
-            name in used,
-        )
-        for name, queue in QUEUES.items()
-    ]
 
 
 def shown(all_seen: Sequence[Seen], now: datetime) -> list[RenderableType]:
@@ -178,34 +120,30 @@ RULES = ("priority", "attempts", "per worker", "limits")
 
 def rules_table(all_seen: Sequence[Seen], width: int) -> RenderableType:
     """Return by which rules the queues run, as far as there is room."""
+    from pipeline.jobs.looking import kept_in_words
+
     kept = ("keeps completed", "failed") if width >= _WIDE else ()
     rows: list[list[Cell]] = []
     for seen in all_seen:
         queue = seen.queue
-        keeps = [_kept(queue.keep_completed), _kept(queue.keep_failed)] if kept else []
+        keeps = [kept_in_words(k) for k in (queue.keep_completed, queue.keep_failed) if kept]
         rows.append([queue.name, *rules(queue), *keeps])
     return _unfolded(table(None, ("queue", *RULES, *kept), rows))
 
 
 def rules(queue: Queue) -> list[Cell]:
     """Return what the table of queues says of one, in the order of RULES."""
-    waits = [queue.backoff_before_ms(n) / 1000 for n in range(2, queue.attempts + 1)]
-    told = f" ({', '.join(f'{wait:g}' for wait in waits)} s)" if waits else ""
-    limits = [
-        f"{limit.starts} in {duration(limit.seconds)} per {limit.scope}" for limit in queue.limits
-    ]
-    if queue.one_per:
-        limits.append(f"one per {queue.one_per}")
-    return [queue.priority, f"{queue.attempts}{told}", queue.concurrency, ", ".join(limits)]
+    from pipeline.jobs.looking import attempts_in_words, limits_in_words
 
-
-def _kept(keep: Keep) -> str:
-    return f"{keep.count:,}" + (f" for {duration(keep.seconds)}" if keep.seconds else "")
+    told, limits = attempts_in_words(queue), limits_in_words(queue)
+    return [queue.priority, told, queue.concurrency, limits]
 
 
 def _watch() -> None:
     """Show the queues again and again, without their rules."""
     from rich.live import Live
+
+    from pipeline.jobs.looking import look
 
     screen = console()
     try:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.exits import WrongUse
-from pipeline.cli.names import suggestion
+from pipeline.cli.names import require_schedule
 from pipeline.cli.output import AsJson, Cell, age, console, examples, note, print_json
 from pipeline.cli.output import table as table_of
 
 if TYPE_CHECKING:
-    from apscheduler.triggers.cron import CronTrigger
-
-    from pipeline.schedules import Schedule
+    from pipeline.timetable import Planned
 
 app = typer.Typer(rich_markup_mode="rich")
 
-_NEXT_RUNS = 5
-#: Of these, a person sees so many.
+#: Of the next ones, a person sees so many.
 _SHOWN_RUNS = 3
-#: How APScheduler counts the days of a week.
-_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
 @app.callback(
@@ -44,12 +37,12 @@ def list_schedules(*, as_json: AsJson = False) -> None:
 
     A last tick that is older than it should be means that no scheduler runs.
     """
-    from pipeline.cli.probes import require
-    from pipeline.schedules import SCHEDULES
+    from pipeline.probes import require
+    from pipeline.timetable import timetable
 
     require("redis")
     now = datetime.now(UTC)
-    rows = [_described(schedule, now) for schedule in SCHEDULES]
+    rows = [_described(planned) for planned in timetable(now)]
     if as_json:
         print_json({"schedules": rows})
     else:
@@ -67,15 +60,12 @@ def run(
 ) -> None:
     """Send the job of a schedule now, beside its ticks; workers must be running to do it."""
     from pipeline import dispatch
-    from pipeline.cli.probes import require
-    from pipeline.schedules import SCHEDULES
+    from pipeline.probes import require
+    from pipeline.schedules import schedule_named
 
-    by_name = {schedule.name: schedule for schedule in SCHEDULES}
-    if name not in by_name:
-        hint = suggestion(name, by_name) or f"; expected one of {', '.join(by_name)}"
-        raise WrongUse(f"there is no schedule {name!r}{hint}")
+    require_schedule(name)
     require("redis")
-    sent = dispatch.send(by_name[name].job)
+    sent = dispatch.send(schedule_named(name).job)
     if as_json:
         print_json({"name": name, **asdict(sent)})
     elif sent.created:
@@ -84,58 +74,18 @@ def run(
         note(f"It waits or runs already; see `headrace jobs show {sent.message_id}`.")
 
 
-def _described(schedule: Schedule, now: datetime) -> dict[str, Any]:
-    from pipeline.config import env_name, settings
-    from pipeline.schedules import trigger
-    from pipeline.ticks import last_ticks
-
-    when = trigger(schedule, settings())
-    last = last_ticks().get(schedule.name)
+def _described(planned: Planned) -> dict[str, Any]:
     return {
-        "name": schedule.name,
-        "job": schedule.job,
-        "cron": getattr(settings(), schedule.setting),
-        "setting": env_name(schedule.setting),
-        "in_words": in_words(when),
-        "zone": str(when.timezone),
-        "next": _next(when, now),
-        "last": asdict(last) if last else None,
+        "name": planned.schedule.name,
+        "job": planned.schedule.job,
+        "cron": planned.cron,
+        "setting": planned.setting,
+        "in_words": planned.in_words,
+        "zone": planned.zone,
+        "next": planned.next,
+        "last": asdict(planned.last) if planned.last else None,
+        "pause": asdict(planned.pause) if planned.pause else None,
     }
-
-
-def _next(when: CronTrigger, now: datetime) -> list[datetime]:
-    """Return the next moments; fewer if there are no more."""
-    found: list[datetime] = []
-    previous = None
-    while len(found) < _NEXT_RUNS:
-        previous = when.get_next_fire_time(previous, previous or now)
-        if previous is None:
-            break
-        found.append(previous)
-    return found
-
-
-def in_words(when: CronTrigger) -> str:
-    """Return when a trigger fires, in plain words; empty if there are none for it."""
-    from cron_descriptor import FormatException, Options, get_description
-
-    fields = {field.name: str(field) for field in when.fields}
-    fields["day_of_week"] = _with_names(fields["day_of_week"])
-    order = ("second", "minute", "hour", "day", "month", "day_of_week")
-    cron = " ".join(fields[name] for name in order)
-    options = Options()
-    options.locale_code = "en_US"
-    options.use_24hour_time_format = True
-    try:
-        text = str(get_description(cron.removeprefix("0 "), options))
-    except FormatException:
-        return ""
-    return text[:1].lower() + text[1:]
-
-
-def _with_names(weekdays: str) -> str:
-    """Return the field with names of days: their numbers mean other days to other programs."""
-    return re.sub(r"(?<![\d/])[0-6](?!\d)", lambda found: _WEEKDAYS[int(found[0])], weekdays)
 
 
 def _row(row: dict[str, Any], now: datetime) -> list[Cell]:
@@ -145,10 +95,14 @@ def _row(row: dict[str, Any], now: datetime) -> list[Cell]:
         row["job"],
         row["cron"],
         ", ".join(filter(None, (row["in_words"], "" if row["zone"] == "UTC" else row["zone"]))),
-        ", ".join(_clock(moment, now) for moment in row["next"][:_SHOWN_RUNS]),
+        "paused" if row["pause"] else _times(row["next"][:_SHOWN_RUNS], now),
         age(last["sent_at"], now) if last else "never",
         last["by"] if last else "",
     ]
+
+
+def _times(moments: list[datetime], now: datetime) -> str:
+    return ", ".join(_clock(moment, now) for moment in moments)
 
 
 def _clock(moment: datetime, now: datetime) -> str:

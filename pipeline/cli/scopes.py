@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import get_args
 
 from pipeline.cli.exits import WrongUse
-from pipeline.cli.names import require_queue, require_source, suggestion
+from pipeline.cli.names import require_queue, require_schedule, require_source, suggestion
 from pipeline.queues import QUEUES, Scope
 
-KINDS: tuple[str, ...] = get_args(Scope)
+KINDS: tuple[str, ...] = (*get_args(Scope), "schedule")
 
 
 def scope_of(text: str) -> str:
@@ -31,6 +31,8 @@ def scope_of(text: str) -> str:
         require_queue(value)
     elif kind == "source":
         require_source(value)
+    elif kind == "schedule":
+        require_schedule(value)
     return text
 
 

@@ -22,7 +22,7 @@ def settings(
 
     `headrace doctor` shows the values in force and where each comes from.
     """
-    from pipeline.cli.described_settings import described
+    from pipeline.described_settings import described
 
     rows = described()
     if as_json:
@@ -37,7 +37,7 @@ def settings(
 
 def as_markdown() -> str:
     """Return the table of settings for the README."""
-    from pipeline.cli.described_settings import described
+    from pipeline.described_settings import described
 
     lines = ["| setting | default | meaning |", "|---|---|---|"]
     for row in described():

@@ -26,10 +26,11 @@ from pipeline.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.cli.fleet import Backfill, Failure, GraphFailure, Rejections
     from pipeline.freshness import SourceFreshness
     from pipeline.jobs.controls import Pause
     from pipeline.jobs.reading import Depth
+    from pipeline.users.backfill import Backfill
+    from pipeline.users.fleet import Failure, GraphFailure, Rejections
 
 app = typer.Typer(rich_markup_mode="rich")
 
@@ -107,14 +108,14 @@ class Found:
 
 def look(user: str | None) -> Found:
     """Ask every store that answers.  Raises WrongUse for an unknown user."""
-    from pipeline.cli import fleet
     from pipeline.cli.names import require_user
-    from pipeline.cli.probes import problems
     from pipeline.dead_letters import open_by_queue
     from pipeline.freshness import by_source
     from pipeline.jobs.controls import pauses
     from pipeline.jobs.reading import depths
+    from pipeline.probes import problems
     from pipeline.queues import QUEUES
+    from pipeline.users import fleet
 
     found = Found(datetime.now(UTC), user, problems())
     if not found.stores["mongodb"]:

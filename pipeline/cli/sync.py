@@ -54,7 +54,7 @@ def sync(
 def _sync_one(user: str, source: str | None, *, full: bool, dry_run: bool, as_json: bool) -> None:
     from pipeline.cli import foreground
     from pipeline.cli.names import require_source, require_user
-    from pipeline.cli.probes import require
+    from pipeline.probes import require
 
     if source is not None:
         require_source(source)
@@ -92,7 +92,7 @@ def _queue_everybody(*, as_json: bool) -> None:
 
     from models import SyncState
     from pipeline.cli.connecting import look_for_due_now
-    from pipeline.cli.probes import require
+    from pipeline.probes import require
     from pipeline.stores import collection
     from pipeline.sync import states
     from pipeline.sync.held import in_words, pauses_of_syncs

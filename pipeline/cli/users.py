@@ -1,16 +1,22 @@
-"""`headrace users`: who there is, and how each of their sources is."""
+"""`headrace users`: who there is, how each of their sources is, and letting one go."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
+from pipeline.cli.acting import By, operator
 from pipeline.cli.exits import WrongUse
 from pipeline.cli.names import suggestion
 from pipeline.cli.output import AsJson, Cell, age, console, examples, note, print_json, table
+
+if TYPE_CHECKING:
+    from pipeline.users.listing import UserRow
 
 app = typer.Typer(rich_markup_mode="rich")
 
@@ -26,66 +32,124 @@ STYLES = {
 }
 
 
-@app.command(
-    epilog=examples(
-        "headrace users", "headrace users --status needs_reauth", "headrace users --limit 5 --json"
-    )
+_EXAMPLES = (
+    "headrace users",
+    "headrace users --status needs_reauth",
+    "headrace users --limit 5 --json",
 )
+User = Annotated[str, typer.Argument(metavar="USER")]
+Status = Annotated[
+    str | None, typer.Option(help=f"Only with a source that is: {', '.join(STYLES)}.")
+]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many users.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@app.callback(invoke_without_command=True, epilog=examples(*_EXAMPLES, "headrace users erase ada"))
 def users(
-    *,
-    status: Annotated[
-        str | None, typer.Option(help=f"Only with a source that is: {', '.join(STYLES)}.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many users.")] = 50,
-    as_json: AsJson = False,
+    context: typer.Context, *, status: Status = None, limit: Limit = 50, as_json: AsJson = False
 ) -> None:
+    """Users and how their sources are; without a command, list them."""
+    if context.invoked_subcommand is None:
+        list_users(status=status, limit=limit, as_json=as_json)
+
+
+@app.command("list", epilog=examples(*_EXAMPLES))
+def list_users(*, status: Status = None, limit: Limit = 50, as_json: AsJson = False) -> None:
     """List users with the status and age of each source, in the order of their ids."""
     if status is not None and status not in STYLES:
         hint = suggestion(status, STYLES) or f"; expected one of {', '.join(STYLES)}"
         raise WrongUse(f"--status: there is no status {status!r}{hint}")
-    from pipeline.cli.probes import require
+    from pipeline.probes import require
+    from pipeline.users import listing
 
     require("mongodb")
-    found, more = _find(status, limit)
+    found = listing.users(limit, wanted=listing.Filter(status=status or ""))
+    documents = [_document(user) for user in found.users]
     if as_json:
-        print_json({"users": found, "more": more})
+        print_json({"users": documents, "more": bool(found.next)})
         return
     now = datetime.now(UTC)
-    names = sorted({source for user in found for source in user["sources"]})
+    names = sorted({source for user in documents for source in user["sources"]})
     rows = [
         (user["user"], *(_shown(user["sources"].get(name), now) for name in names), user["records"])
-        for user in found
+        for user in documents
     ]
     console().print(table(None, ("user", *names, "records"), rows))
-    if more:
+    if found.next:
         note(f"There are more than these {limit}; see --limit and --status.")
 
 
-def _find(status: str | None, limit: int) -> tuple[list[dict[str, Any]], bool]:
-    """Return up to `limit` users with their sources, and whether there are more."""
-    from models import SyncState, User
-    from pipeline.stores import collection
+@app.command(
+    epilog=examples("headrace users disconnect ada", "headrace users disconnect ada --yes")
+)
+def disconnect(
+    user: User,
+    *,
+    provider: Annotated[str, typer.Option(help="The provider whose account it is.")] = "google",
+    yes: Yes = False,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """End the connection of USER: syncs and pushes stop, the grant is revoked. The copy stays."""
+    from pipeline.audit import audited
+    from pipeline.cli.names import require_user
+    from pipeline.probes import require
+    from pipeline.users import leaving
 
-    states = collection(SyncState)
-    if status is None:
-        ids = [row["_id"] for row in collection(User).find().sort("_id", 1).limit(limit + 1)]
+    require("mongodb", "redis")
+    require_user(user)
+    _confirm(f"Disconnect {user} from {provider}?", yes=yes)
+    who = operator(by)
+    with audited(who, "user.disconnect", f"user {user}", origin="cli", provider=provider):
+        done = leaving.disconnect(user, provider, who)
+    if as_json:
+        print_json({"user": user, "sources": done.sources, "grant": done.revocation})
     else:
-        # Ordered by the index on (user_id, source), of which this reads until it has enough.
-        ids = []
-        for row in states.find({"status": status}, {"user_id": 1}).sort("user_id", 1):
-            if not ids or ids[-1] != row["user_id"]:
-                ids.append(row["user_id"])
-            if len(ids) > limit:
-                break
-    found: dict[str, dict[str, Any]] = {
-        user_id: {"user": user_id, "records": 0, "sources": {}} for user_id in ids[:limit]
+        note(f"Disconnected: {', '.join(done.sources)} have stopped; grant: {done.revocation}.")
+
+
+@app.command(epilog=examples("headrace users erase ada", "headrace users erase ada --yes --json"))
+def erase(user: User, *, yes: Yes = False, by: By = None, as_json: AsJson = False) -> None:
+    """Delete all that is kept of USER, in every store, and revoke the grants. There is no way back.
+
+    What a store or provider that does not answer keeps it from doing, workers do later.
+    """
+    from pipeline.audit import audited
+    from pipeline.probes import require
+    from pipeline.users import erasing
+
+    require("mongodb", "redis")
+    _confirm(f"Erase {user} from every store, for ever?", yes=yes)
+    who = operator(by)
+    with audited(who, "user.erase", f"user {user}", origin="cli") as row:
+        done = erasing.erase(user, who)
+        row.details |= done.counts
+    if as_json:
+        print_json(asdict(done))
+        return
+    console().print(table("Erased", ("what", "how many"), list(done.counts.items())))
+    for provider, revocation in done.grants.items():
+        note(f"Grant of {provider}: {revocation}.")
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless that was answered; without a terminal nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise WrongUse(f"{question} Say --yes: there is no terminal to ask at")
+    typer.confirm(question, abort=True)
+
+
+def _document(user: UserRow) -> dict[str, Any]:
+    fields = ("status", "fresh", "fresh_as_of", "records", "rejected")
+    sources = {
+        name: {field: getattr(source, field) for field in fields}
+        for name, source in user.sources.items()
     }
-    fields = ("status", "fresh_as_of", "records", "rejected")
-    for row in states.find({"user_id": {"$in": list(found)}}).sort("source", 1):
-        user = found[row["user_id"]]
-        user["sources"][row["source"]] = {name: row.get(name) for name in fields}
-        user["records"] += row["records"]
-    return list(found.values()), len(ids) > limit
+    records = sum(source.records for source in user.sources.values())
+    return {"user": user.user_id, "records": records, "sources": sources}
 
 
 def _shown(source: dict[str, Any] | None, now: datetime) -> Cell:

@@ -44,8 +44,8 @@ def verify(
     from rich.progress import track
 
     from pipeline.cli.names import require_user
-    from pipeline.cli.probes import require
     from pipeline.config import settings
+    from pipeline.probes import require
     from pipeline.sandbox.client import SandboxClient
     from pipeline.verify import verify as verify_user
 

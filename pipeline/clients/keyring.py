@@ -15,6 +15,8 @@ from typing import Self, TypedDict
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pymongo.errors import DuplicateKeyError
 
 from models import Connection, KeyCheck
@@ -43,6 +45,7 @@ class Keyring:
     """The encryption keys of this deployment, newest first."""
 
     def __init__(self, keys: dict[str, bytes]) -> None:
+        self._keys = dict(keys)
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self.newest = next(iter(keys))
 
@@ -64,6 +67,18 @@ class Keyring:
     def key_ids(self) -> list[str]:
         """The ids of all keys, newest first."""
         return list(self._ciphers)
+
+    def derived(self, purpose: str) -> list[bytes]:
+        """Return a 32-byte secret for `purpose` from every key, newest first.
+
+        The first one signs; whoever verifies accepts all, so that a rotation
+        ends nothing.  No secret says anything about its key or another purpose
+        (HKDF: https://www.rfc-editor.org/rfc/rfc5869).
+        """
+        return [
+            HKDF(SHA256(), _KEY_BYTES, salt=None, info=f"headrace/{purpose}".encode()).derive(key)
+            for key in self._keys.values()
+        ]
 
     def encrypt(self, data: bytes, context: str) -> Encrypted:
         """Encrypt `data` under the newest key; only the same `context` decrypts it.

@@ -39,6 +39,14 @@ def promote(message_id: str) -> bool:
     return bool(scripts.run("promote", message_id))
 
 
+def forget(message_id: str) -> bool:
+    """Drop a job that has ended from history, and from what becomes dead letters.
+
+    False if it has not ended, or history does not have it.
+    """
+    return bool(scripts.run("forget", message_id))
+
+
 def pause(
     scope: str, *, reason: str, by: str, until: datetime | None = None, keep_longer: bool = False
 ) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +49,8 @@ class Current:
 
 
 _current: ContextVar[Current | None] = ContextVar("headrace_job", default=None)
+#: The correlation id of a request that is being served.
+_request: ContextVar[str] = ContextVar("headrace_request", default="")
 
 
 def current() -> Current | None:
@@ -57,6 +61,22 @@ def current() -> Current | None:
 def begin(job: Current | None) -> None:
     """Make `job` the current one of this thread, or none."""
     _current.set(job)
+
+
+@contextmanager
+def correlate(correlation_id: str) -> Iterator[None]:
+    """Give the jobs that are sent meanwhile, from here or threads begun here, this id."""
+    token = _request.set(correlation_id)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+def correlation_id() -> str:
+    """Return what ties together all that one tick or request causes: a new id at its beginning."""
+    job = current()
+    return (job.correlation_id if job else _request.get()) or secrets.token_hex(8)
 
 
 def progress(fraction: float, text: str = "") -> None:

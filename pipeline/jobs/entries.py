@@ -40,6 +40,25 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt after which the job went on.
+
+    `counted` is false if it was given back: put off by a limit, or its worker
+    stopped or, as `died` says, was killed under it.  Then `run_ms` is None.
+    """
+
+    number: int
+    started_at: datetime | None
+    run_ms: int | None
+    worker: str
+    why: str
+    failure: Failure | None
+    traceback: str
+    counted: bool
+    died: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a job says it is; `fraction` is from 0 to 1."""
 
@@ -54,7 +73,8 @@ class Entry:
     `since` is when it came into its state, `due_at` when a delayed one starts; `started_at`,
     `wait_ms` and `run_ms` are of the latest attempt.  `attempts` have begun and count,
     `deliveries` were fetched by a worker, `deferrals` were put off by a limit, and under
-    `deaths` the worker died.  `children` counts the jobs that it sent.
+    `deaths` the worker died.  `past` are attempts before the latest, as far as they are kept;
+    lists of jobs leave them out.  `children` counts the jobs that it sent.
     `arguments` is None if they cannot be read.
     """
 
@@ -88,6 +108,7 @@ class Entry:
     release: str
     cancelling: bool
     runs_again: bool
+    past: tuple[Attempt, ...] = ()
 
     @property
     def alive(self) -> bool:
@@ -142,6 +163,7 @@ def parse(message_id: str, fields: Mapping[str, bytes], score_ms: float | None) 
         release=text.get("release", ""),
         cancelling="cancel" in text,
         runs_again="again" in text,
+        past=_past(text.get("past")),
     )
 
 
@@ -186,6 +208,29 @@ def _failure(value: str | None) -> Failure | None:
     if not isinstance(decoded, dict):
         return Failure("(cannot be read)")
     return Failure(*(_said(decoded, name) for name in ("class", "message", "reason")))
+
+
+def _past(value: str | None) -> tuple[Attempt, ...]:
+    decoded = _decoded(value)
+    rows = decoded if isinstance(decoded, list) else []
+    return tuple(_attempt(row) for row in rows if isinstance(row, dict))
+
+
+def _attempt(row: dict[str, Any]) -> Attempt:
+    def number(name: str) -> int | None:
+        return _whole(str(row.get(name, "")))
+
+    return Attempt(
+        number=number("number") or 0,
+        started_at=moment(number("started_at")),
+        run_ms=number("run_ms"),
+        worker=_said(row, "worker"),
+        why=_said(row, "why"),
+        failure=_failure(_said(row, "error")),
+        traceback=_said(row, "traceback"),
+        counted=not row.get("given_back"),
+        died=bool(row.get("died")),
+    )
 
 
 def _progress(value: str | None) -> Progress | None:

@@ -15,7 +15,7 @@ _BATCH = 1000
 #: First parts of the names of keys that are neither of one run nor of a queue.
 _OTHERS = (
     *("live", "paused", "workers", "worker", "starts", "cancel", "outbox", "once"),
-    *("suspects", "sweeping"),
+    *("suspects", "sweeping", "ended"),
 )
 
 Job = dict[str, str]

@@ -28,6 +28,7 @@ and a **message id**, which names one queued run of it; history goes by the latt
                          more death is too many; a worker runs one of them at a time
     sweeping             there for as long as nobody else need look for dead workers
     outbox               list: message ids that failed and are not dead letters yet
+    ended                hash: "<queue>:completed", "<queue>:failed" -> how many ever did
     once:<token>         mark of what is sent once: a message id, later its outcome
 
 A **lane** is what jobs have in common that a limit or a pause may be about: lines
@@ -45,6 +46,7 @@ LIVE = PREFIX + "live"
 PAUSED = PREFIX + "paused"
 WORKERS = PREFIX + "workers"
 OUTBOX = PREFIX + "outbox"
+ENDED = PREFIX + "ended"
 
 
 def job(message_id: str) -> str:

@@ -17,6 +17,8 @@ from pipeline.jobs.walking import Place, Shelf, Test, walk
 from pipeline.queues import QUEUES
 from pipeline.stores import redis_client
 
+#: The states that `depths` counts, each by the size of its sorted set.
+_COUNTED = ("waiting", "running", "delayed", "failed", "completed")
 #: How many runs of one job id are told of.
 _MOST_RUNS = 20
 
@@ -25,7 +27,8 @@ _MOST_RUNS = 20
 class Depth:
     """Jobs of one queue by state; failed ones as far as history keeps them.
 
-    `oldest_seconds` is how long the longest waiting one has waited.
+    `oldest_seconds` is how long the longest waiting one has waited.  `completed` is what history
+    keeps; the totals are what ever ended so, in the life of this Redis.
     """
 
     waiting: int
@@ -33,6 +36,9 @@ class Depth:
     delayed: int
     failed: int
     oldest_seconds: float
+    completed: int = 0
+    completed_total: int = 0
+    failed_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +82,22 @@ def find(identifier: str) -> list[Entry]:
     """
     if (entry := get(identifier)) is not None:
         return [entry]
-    alive: Any = redis_client().hget(layout.LIVE, identifier)
-    first = get(alive.decode()) if alive else None
+    first = alive(identifier)
     shelves = [(queue, state) for queue in QUEUES for state in ("completed", "failed")]
     ended = walk(shelves, [Test("is", identifier, ("job_id",))], _MOST_RUNS)
     return [*([first] if first else []), *load(ended)]
+
+
+def alive(job_id: str) -> Entry | None:
+    """Return the run of a job id that waits, is delayed or runs, or None."""
+    message_id: Any = redis_client().hget(layout.LIVE, job_id)
+    return get(message_id.decode()) if message_id else None
+
+
+def runs(job_id: str, queue: str, limit: int = _MOST_RUNS) -> list[Entry]:
+    """Return the newest runs of a job id that have ended, as far as history keeps them."""
+    shelves = [(queue, state) for state in ("completed", "failed")]
+    return load(walk(shelves, [Test("is", job_id, ("job_id",))], limit))
 
 
 def page(queue: str | None, state: str | None, *, limit: int, before: Place | None = None) -> Page:
@@ -148,15 +165,22 @@ def depths(queues: Iterable[str]) -> dict[str, Depth]:
     names = list(queues)
     pipe: Any = redis_client().pipeline(transaction=False)
     pipe.time()
+    pipe.hgetall(layout.ENDED)
     for queue in names:
-        for state in ("waiting", "running", "delayed", "failed"):
+        for state in _COUNTED:
             pipe.zcard(layout.of_queue(queue, state))
         pipe.zrange(layout.of_queue(queue, "waiting"), 0, 0, withscores=True)
-    (seconds, microseconds), *answers = pipe.execute()
+    (seconds, microseconds), totals, *answers = pipe.execute()
     now_ms = seconds * 1000 + microseconds / 1000
     depths = {}
+    per_queue = len(_COUNTED) + 1
     for position, queue in enumerate(names):
-        waiting, running, delayed, failed, oldest = answers[5 * position : 5 * position + 5]
+        *counts, oldest = answers[per_queue * position : per_queue * (position + 1)]
         waited_ms = max(0.0, now_ms - oldest[0][1]) if oldest else 0.0
-        depths[queue] = Depth(waiting, running, delayed, failed, waited_ms / 1000)
+        ended = {
+            f"{state}_total": int(totals.get(f"{queue}:{state}".encode(), 0))
+            for state in ("completed", "failed")
+        }
+        by_state = dict(zip(_COUNTED, counts, strict=True))
+        depths[queue] = Depth(**by_state, oldest_seconds=waited_ms / 1000, **ended)
     return depths

@@ -31,7 +31,13 @@ _SCANNED = 5000
 
 _SCOPES: tuple[str, ...] = tuple(scope for scope in get_args(Scope) if scope != "queue")
 #: Terms with a name, and the fields that must be equal to their value.
-_EXACT = {"id": "job_id", "job": "job", "correlation": "correlation", "worker": "worker"}
+_EXACT = {
+    "id": "job_id",
+    "job": "job",
+    "actor": "job",
+    "correlation": "correlation",
+    "worker": "worker",
+}
 #: What may stand in front of a colon; anything else there is a part of the text.
 TERMS = (*_SCOPES, *_EXACT, "error", "queue", "state")
 _TERM = re.compile(r'(?:(?P<name>\w+):)?(?:"(?P<quoted>[^"]*)"|(?P<bare>\S+))')

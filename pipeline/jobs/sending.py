@@ -12,7 +12,7 @@ from typing import Any
 from pipeline import metrics
 from pipeline.errors import Permanent
 from pipeline.jobs import identity, scripts
-from pipeline.jobs.current import current
+from pipeline.jobs.current import correlation_id, current
 from pipeline.queues import Job, job_named
 from pipeline.release import RELEASE
 
@@ -24,7 +24,7 @@ class Send:
     `job_id` is derived from the arguments where it is not given.  `once` is a
     token that is enqueued at most once in `once_seconds`, whatever became of
     the job.  `correlation_id` ties together what one tick or request caused; by
-    default that of the job that sends.
+    default that of the job or request that sends.
     """
 
     job: str
@@ -61,9 +61,8 @@ def enqueue(sends: Sequence[Send], message_ids: Sequence[str] | None = None) -> 
     if not sends:
         return []
     running = current()
-    correlation = running.correlation_id if running else secrets.token_hex(8)
     parent = running.message_id if running else ""
-    args: list[Any] = [correlation, parent, RELEASE]
+    args: list[Any] = [correlation_id(), parent, RELEASE]
     jobs, job_ids = [], []
     for send, message_id in zip(sends, message_ids or map(_new, sends), strict=True):
         job = job_named(send.job)

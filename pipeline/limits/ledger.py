@@ -105,6 +105,11 @@ def _check_fits(profile: Profile, method: str, units: int) -> None:
             )
 
 
+def shared_keys(profile: Profile, level: LevelName) -> tuple[str, str]:
+    """Return the keys of a level that users share: of its slots, and of its pause."""
+    return _key(profile, level, "", "slots"), _key(profile, level, "", "pause")
+
+
 def _key(profile: Profile, level: str, user_id: str, part: str) -> str:
     # One hash tag per profile: a script's keys must be on one node of a cluster.
     # The user comes last: it may hold colons.

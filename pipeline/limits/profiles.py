@@ -157,6 +157,9 @@ _BY_API = {
 }
 
 
+PROFILES: tuple[Profile, ...] = tuple(_BY_API.values())
+
+
 def profile_of(method: str) -> Profile:
     """Return the profile of a Google method such as `gmail.users.messages.get`.
 

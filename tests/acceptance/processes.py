@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-
-from pipeline.worker_metrics import FOLDER_VARIABLE
+from environments import environment
 
 ROOT = Path(__file__).parents[2]
 WORKER = [sys.executable, "-m", "dramatiq", "actors", "-p", "1", "-t", "4"]
@@ -26,7 +25,7 @@ def running(command: list[str], log: Path, **settings: str) -> Iterator[psutil.P
         process = psutil.Popen(
             command,
             cwd=ROOT,
-            env={**_environment(), **settings},
+            env={**environment(), **settings},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -40,11 +39,6 @@ def running(command: list[str], log: Path, **settings: str) -> Iterator[psutil.P
                 process.wait(30)
             finally:
                 kill_group(process)
-
-
-def _environment() -> dict[str, str]:
-    """Return ours, without the metrics folder that importing `actors` into a test has made."""
-    return {name: value for name, value in os.environ.items() if name != FOLDER_VARIABLE}
 
 
 def kill_group(process: psutil.Popen) -> None:

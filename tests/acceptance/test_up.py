@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(240)
 
 ROOT = Path(__file__).parents[2]
 HEADRACE = [sys.executable, "-c", "from pipeline.cli.main import main; main()"]
-CHILDREN = {"sandbox", "worker", "scheduler"}
+CHILDREN = {"sandbox", "worker", "worker-webhook-process", "scheduler", "web"}
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def doctor(*, as_json: AsJson = False) -> None:
 
     Asks each store a real query. Ends with 1 if anything is wrong.
     """
-    from pipeline.cli.described_settings import described
+    from pipeline.described_settings import described
 
     rows = described()
     findings = list(examine())

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.cli.doctor.findings import Finding, note, ok, wrong
-from pipeline.cli.probes import graph_problem
 from pipeline.clients import graph
 from pipeline.errors import HeadraceError
+from pipeline.probes import graph_problem
 from pipeline.projections.graph.model import SCHEMA
 
 #: Neo4j and ArcadeDB know the first; Memgraph the second.

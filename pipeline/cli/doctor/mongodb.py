@@ -11,10 +11,10 @@ from pymongo.errors import PyMongoError
 import models
 from models import Connection
 from pipeline.cli.doctor.findings import Finding, note, ok, wrong
-from pipeline.cli.probes import mongodb_problem
 from pipeline.clients.keyring import Keyring, check_keys
 from pipeline.dead_letters import open_by_queue
 from pipeline.errors import Misconfigured
+from pipeline.probes import mongodb_problem
 from pipeline.stores import collection, mongodb
 
 OLDEST_VERSION = (6, 0)

@@ -8,10 +8,10 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 
 from pipeline.cli.doctor.findings import Finding, note, ok, wrong
-from pipeline.cli.probes import quick_redis, redis_problem
 from pipeline.jobs.names import queues_with_jobs
 from pipeline.jobs.reading import depths
 from pipeline.jobs.workers import serving, workers
+from pipeline.probes import quick_redis, redis_problem
 
 OLDEST_VERSION = 7
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.cli.exits import WrongUse
-from pipeline.cli.probes import require
 from pipeline.dispatch import send_many
 from pipeline.jobs import controls
 from pipeline.jobs.entries import Entry
 from pipeline.jobs.redaction import masked
 from pipeline.jobs.sending import Send
+from pipeline.probes import require
 
 
 @dataclass(frozen=True, slots=True)

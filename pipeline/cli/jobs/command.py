@@ -69,8 +69,8 @@ def list_jobs(
     query = _query(queue, state, search)
     place = _place(before)
     from pipeline.cli.jobs import views
-    from pipeline.cli.probes import require
     from pipeline.jobs.search import search as look_for
+    from pipeline.probes import require
 
     require("redis")
     began = time.perf_counter()
@@ -100,9 +100,12 @@ def _query(queue: str | None, state: str | None, search: str) -> Query:
     from dataclasses import replace
 
     from pipeline.jobs.layout import STATES
-    from pipeline.jobs.search import parsed
+    from pipeline.jobs.queries import WrongQuery, checked
 
-    query = parsed(search)
+    try:
+        query = checked(search)
+    except WrongQuery as error:
+        raise WrongUse(f"--search: {error}") from None
     queues = tuple(dict.fromkeys([*([queue] if queue else []), *query.queues]))
     states = tuple(dict.fromkeys([*([state] if state else []), *query.states]))
     for name in queues:

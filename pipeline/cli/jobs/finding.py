@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pipeline.cli.exits import WrongUse
-from pipeline.cli.probes import require
 from pipeline.jobs.entries import Entry
 from pipeline.jobs.reading import find
+from pipeline.probes import require
 
 
 def runs(identifier: str) -> list[Entry]:

@@ -47,6 +47,7 @@ def children(
     """Return the children in the order in which they start; they stop the other way round."""
     made = [_worker(family, metrics.workers[family.name], environment) for family in families()]
     made.append(Child("scheduler", [sys.executable, "-m", "scheduler"], dict(environment)))
+    made.append(Child("web", [sys.executable, "-m", "pipeline.cli", "web"], dict(environment)))
     if sandbox_port is not None:
         made.insert(0, _sandbox(data_dir, sandbox_port))
     return made

@@ -9,6 +9,7 @@ import requests
 
 from models import Connection
 from pipeline.cli.connecting import look_for_due_now
+from pipeline.config import settings
 from pipeline.connect import connect_google
 from pipeline.errors import Misconfigured, Transient
 from pipeline.sandbox.client import SandboxClient, SandboxError
@@ -48,6 +49,7 @@ class DemoUsers:
     def _run(self) -> None:
         try:
             self._await_sandbox()
+            self._let_mailboxes_push()
             for so_far in [*range(_GROUP, self.count, _GROUP), self.count]:
                 if self._stop.is_set():
                     return
@@ -56,6 +58,13 @@ class DemoUsers:
             self._error = error
         finally:
             self._sandbox.close()
+
+    def _let_mailboxes_push(self) -> None:
+        """Make the Pub/Sub topic, as an operator does once in a Google Cloud project."""
+        now = settings()
+        if now.google_pubsub_topic:
+            endpoint = f"{now.public_base_url}/webhooks/google/gmail"
+            self._sandbox.topic(now.google_pubsub_topic, endpoint)
 
     def _await_sandbox(self) -> None:
         deadline = time.monotonic() + _HEALTHY_WITHIN_SECONDS

@@ -11,9 +11,14 @@ from pipeline.clients.keyring import new_key
 from pipeline.embedded.files import private_folder, write_private
 from pipeline.embedded.ports import LOOPBACK, Ports
 from pipeline.errors import Misconfigured
+from pipeline.sandbox.grants import CLIENT_ID, CLIENT_SECRET
+from pipeline.sandbox.push.topics import PROJECT_ID, SERVICE_ACCOUNT
 
 #: An embedded server starts when the environment does not name another one.
 SERVER_OF_SETTING = {"REDIS_URL": "redis", "MONGODB_URI": "mongodb", "GRAPH_URI": "graph"}
+
+#: The sandbox's Pub/Sub topic that mailboxes are watched through.
+PUBSUB_TOPIC = f"projects/{PROJECT_ID}/topics/gmail"
 
 _SANDBOX_SETTINGS = ("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL")
 
@@ -68,8 +73,23 @@ class MetricsPorts:
 
 
 def sandbox_settings(port: int) -> dict[str, str]:
-    """Return the settings that make a sandbox on `port` be Google."""
-    return dict.fromkeys(_SANDBOX_SETTINGS, f"http://{LOOPBACK}:{port}")
+    """Return the settings that make a sandbox on `port` be Google, all of it."""
+    url = f"http://{LOOPBACK}:{port}"
+    return {
+        **dict.fromkeys((*_SANDBOX_SETTINGS, "GOOGLE_ACCOUNTS_BASE_URL"), url),
+        "GOOGLE_CERTS_URL": f"{url}/oauth2/v1/certs",
+        "GOOGLE_CLIENT_ID": CLIENT_ID,
+        "GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
+        "GOOGLE_PUBSUB_TOPIC": PUBSUB_TOPIC,
+        "GOOGLE_PUBSUB_SERVICE_ACCOUNT": SERVICE_ACCOUNT,
+    }
+
+
+def web_settings(ports: Ports) -> dict[str, str]:
+    """Return where the web listens and is found, but what the environment says of it."""
+    port = os.environ.get("WEB_PORT") or str(ports.port_for("web"))
+    url = os.environ.get("PUBLIC_BASE_URL") or f"http://{LOOPBACK}:{port}"
+    return {"WEB_PORT": port, "PUBLIC_BASE_URL": url}
 
 
 def key_settings(data_dir: Path) -> dict[str, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from models import SyncState
-from pipeline.cli.fleet import error_text
 from pipeline.cli.up.session import Session
 from pipeline.config import settings
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
+from pipeline.users.explain import error_text
 from pipeline.verify import verify
 
 #: Of those that are not fresh, so many are named.

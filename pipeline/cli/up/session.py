@@ -10,7 +10,6 @@ from typing import Literal, Self
 
 from models import SyncState
 from pipeline import embedded
-from pipeline.cli.probes import problems
 from pipeline.cli.up.children import children, families
 from pipeline.cli.up.demo import DemoUsers
 from pipeline.cli.up.environment import (
@@ -20,6 +19,7 @@ from pipeline.cli.up.environment import (
     remove_env,
     sandbox_settings,
     wants_sandbox,
+    web_settings,
     write_env,
 )
 from pipeline.cli.up.events import Events
@@ -27,6 +27,7 @@ from pipeline.cli.up.watch import Watch
 from pipeline.config import settings
 from pipeline.embedded.files import FileLock, private_folder
 from pipeline.errors import Misconfigured, Transient
+from pipeline.probes import problems
 from pipeline.startup import check_stores
 from pipeline.stores import collection
 from pipeline.sync import states
@@ -119,6 +120,7 @@ class Session:
             **(sandbox_settings(self.sandbox_port) if self.sandbox_port else {}),
             **key_settings(self.data_dir),
             **self.metrics.settings,
+            **web_settings(ports),
         }
         write_env(self.data_dir, self.settings)
         self._cleanup.callback(remove_env, self.data_dir)

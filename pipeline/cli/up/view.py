@@ -135,6 +135,7 @@ def addresses(session: Session) -> list[tuple[str, str]]:
     now = settings()
     metrics = session.metrics
     rows = [
+        ("admin", f"{now.public_base_url}/admin/queues"),
         ("MongoDB", _shown(now.mongodb_uri.get_secret_value())),
         ("Redis", _shown(now.redis_url.get_secret_value())),
         ("graph (Bolt)", _shown(now.graph_uri)),

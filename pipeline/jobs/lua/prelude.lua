@@ -111,16 +111,43 @@ local function end_life(id, job_id, once, outcome)
   end
 end
 
+-- Counts a job that has ended: history forgets, this does not.
+local function count_end(queue, state)
+  call('HINCRBY', P .. 'ended', queue .. ':' .. state, 1)
+end
+
 -- Files a job as failed.  `letter`: a person must see it.
 local function fail(queue, id, now, error, letter)
   local job = P .. 'job:' .. id
   local known = call('HMGET', job, 'job_id', 'once')
   call('HSET', job, 'state', 'failed', 'finished_at', now, 'error', error)
   call('ZADD', of(queue, 'failed'), now, id)
+  count_end(queue, 'failed')
   end_life(id, known[1] or '', known[2], 'failed')
   if letter then
     call('RPUSH', P .. 'outbox', id)
   end
+end
+
+-- So many attempts of a job, beside its latest, are told of.
+local MOST_PAST = 20
+
+-- Notes an attempt that has ended while its job goes on.  Those that were put off by a limit are
+-- forgotten first: there may be any number of them.
+local function note_attempt(job, attempt)
+  local fine, past = pcall(cjson.decode, call('HGET', job, 'past') or '[]')
+  if not fine or type(past) ~= 'table' then
+    past = {}
+  end
+  past[#past + 1] = attempt
+  if #past > MOST_PAST then
+    local oldest = 1
+    for p = #past, 1, -1 do
+      oldest = past[p].given_back and p or oldest
+    end
+    table.remove(past, oldest)
+  end
+  call('HSET', job, 'past', cjson.encode(past))
 end
 
 -- Takes a job from the worker that has it; false if that does not have it (any more).

@@ -28,6 +28,14 @@ local function recover(worker, id, delivery)
     if deaths == too_many - 1 then
       call('HSET', P .. 'suspects', id, '')
     end
+    local known = call('HMGET', job, 'attempts', 'started_at')
+    note_attempt(job, {
+      number = (tonumber(known[1]) or 0) + 1, -- it was given back above
+      started_at = tonumber(known[2]),
+      worker = worker,
+      given_back = true,
+      died = true,
+    })
     call('HSET', job, 'state', 'waiting')
     wait(queue, lane, id, now, true)
   end

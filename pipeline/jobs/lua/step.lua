@@ -64,12 +64,27 @@ local function end_job(id, job, lane, spare, state, error, letter)
   else
     call('HSET', job, 'state', 'completed', 'finished_at', now)
     call('ZADD', of(queue, 'completed'), now, id)
+    count_end(queue, 'completed')
     end_life(id, known[1], known[2], 'completed')
   end
   if known[3] then
     run_again(id, spare, known[1], lane, tonumber(known[3]))
   end
   trim(queue, state, keep[state], age[state] > 0 and now - age[state] or 0, 10)
+end
+
+-- Notes how the attempt has gone that is filed, and after which the job goes on.
+local function note_finished(a, job, fields)
+  note_attempt(job, {
+    number = tonumber(call('HGET', job, 'attempts')),
+    started_at = tonumber(ARGV[a + 3]),
+    run_ms = tonumber(ARGV[a + 4]),
+    worker = worker,
+    given_back = ARGV[a + 5] == '1' or nil,
+    why = fields.why,
+    error = fields.error,
+    traceback = fields.traceback,
+  })
 end
 
 local function finish(a)
@@ -82,6 +97,9 @@ local function finish(a)
   local more = ARGV[a + 7] ~= '' and cjson.decode(ARGV[a + 7]) or {}
   if ARGV[a + 3] ~= '0' then
     call('HSET', job, 'started_at', ARGV[a + 3], 'run_ms', ARGV[a + 4])
+    if not cancelled and (next_state == 'delayed' or next_state == 'waiting') then
+      note_finished(a, job, more.fields or {})
+    end
   end
   if ARGV[a + 5] == '1' then
     call('HINCRBY', job, 'attempts', -1)

@@ -24,14 +24,6 @@ def probes(servers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Probes:
     return Probes(monkeypatch)
 
 
-@pytest.fixture(scope="session")
-def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
-    """A Redis that tests may break, for they mend it again."""
-    redis = OwnRedis(tmp_path_factory.mktemp("own_redis"))
-    yield redis
-    redis.close()
-
-
 @pytest.fixture
 def faults(
     own_redis: OwnRedis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

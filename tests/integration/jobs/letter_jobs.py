@@ -12,6 +12,7 @@ from waiting import wait_until
 
 from pipeline import dead_letters, queues
 from pipeline.broker import make_broker
+from pipeline.dead_letters import replaying
 from pipeline.errors import Permanent
 from pipeline.jobs import layout
 from pipeline.jobs.current import log_line
@@ -60,12 +61,13 @@ class Deliveries:
 
 @contextmanager
 def only_these_jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have the table know the jobs of this file and no others."""
+    """Have the table know the jobs of this file, the one that replays, and no others."""
+    replay = queues.JOBS["replay"]
     with monkeypatch.context() as patch:
         for name in reversed(list(queues.JOBS)):  # put back in reverse order
             patch.delitem(queues.JOBS, name)
         patch.setitem(queues.QUEUES, QUEUE.name, QUEUE)
-        for job in (DELIVER, WRAP):
+        for job in (DELIVER, WRAP, replay):
             patch.setitem(queues.JOBS, job.name, job)
         yield
 
@@ -74,7 +76,8 @@ def only_these_jobs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def working(deliveries: Deliveries) -> Iterator[None]:
     """Run a worker in this process, as `dramatiq actors` would."""
     broker = make_broker()
-    for job, function in ((DELIVER, deliveries.deliver), (WRAP, deliveries.wrap)):
+    replay = queues.JOBS["replay"], replaying.carry_on
+    for job, function in ((DELIVER, deliveries.deliver), (WRAP, deliveries.wrap), replay):
         dramatiq.actor(function, actor_name=job.name, queue_name=job.queue.name, broker=broker)
     worker = dramatiq.Worker(broker, worker_timeout=50, worker_threads=8)
     worker.start()

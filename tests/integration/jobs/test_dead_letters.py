@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from environments import environment
 from letter_jobs import (
     QUEUE,
     Deliveries,
@@ -88,7 +89,7 @@ def replaying_process() -> Iterator[subprocess.Popen[bytes]]:
     here = Path(__file__).parent
     path = os.pathsep.join(map(str, (here, here.parents[1], here.parents[2])))
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}) as process:
+    with subprocess.Popen(command, env={**environment(), "PYTHONPATH": path}) as process:
         try:
             yield process
         finally:

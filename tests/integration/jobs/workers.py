@@ -23,6 +23,7 @@ import dramatiq
 import psutil
 import pytest
 from dramatiq.middleware.threading import raise_thread_exception
+from environments import environment
 
 from pipeline import queues
 from pipeline.broker import make_broker
@@ -219,7 +220,7 @@ def worker_process(
         master = psutil.Popen(
             [*command, *options],
             cwd=HERE,
-            env={**os.environ, **QUICK, "PYTHONPATH": path, **settings},
+            env={**environment(), **QUICK, "PYTHONPATH": path, **settings},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -13,10 +13,11 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
 from pipeline.cli.jobs import logs, showing, views
-from pipeline.cli.queues import Seen, rules_table, shown
+from pipeline.cli.queues import rules_table, shown
 from pipeline.jobs.controls import Pause
 from pipeline.jobs.entries import Entry, parse
 from pipeline.jobs.explaining import Reason
+from pipeline.jobs.looking import Seen
 from pipeline.jobs.reading import Depth, LogLine
 from pipeline.jobs.workers import Worker
 from pipeline.queues import QUEUES

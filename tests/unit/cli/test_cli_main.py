@@ -45,7 +45,7 @@ def test_every_command_has_examples_and_can_answer_in_json(lazy: Lazy) -> None:
     assert result.exit_code == 0
     assert "Examples" in result.output
     assert f"headrace {lazy.name}" in result.output
-    assert "--json" in result.output
+    assert "--json" in result.output or lazy.name == "web"  # which answers over HTTP
 
 
 @pytest.mark.parametrize("name", ["list", "show", "logs", "retry", "cancel", "promote"])
@@ -150,7 +150,7 @@ def test_a_fault_of_our_own_is_told_as_one_with_its_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A number where the command expects its list of rows.
-    monkeypatch.setattr("pipeline.cli.described_settings.described", lambda: 1)
+    monkeypatch.setattr("pipeline.described_settings.described", lambda: 1)
     result = headrace("settings", "--json")
     assert result.exit_code == 1
     assert document(result)["error"]["class"] == "TypeError"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cli_runner import closed_port, document, headrace
 
-from pipeline.cli.described_settings import described, masked
 from pipeline.clients.keyring import Keyring
 from pipeline.config import Settings, settings
+from pipeline.described_settings import described, masked
 
 
 def test_every_setting_has_a_meaning() -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cli.exits import WrongUse
-from pipeline.cli.schedules import in_words
 from pipeline.cli.scopes import KINDS, scope_of
 from pipeline.cli.times import duration_of, end_of, moment_of
 from pipeline.queues import QUEUES
+from pipeline.timetable import in_words
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
@@ -91,7 +91,11 @@ def test_a_queue_may_be_named_alone(name: str) -> None:
     assert scope_of(name) == scope_of(f"queue:{name}") == f"queue:{name}"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("queue", "source")])
+#: Whose values are names of a table.
+NAMED = ("queue", "source", "schedule")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NAMED])
 def test_a_scope_may_hold_colons(kind: str) -> None:
     assert scope_of(f"{kind}:a:b") == f"{kind}:a:b"
 

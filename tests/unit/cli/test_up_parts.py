@@ -27,7 +27,7 @@ from pipeline.cli.up.watch import Snapshot
 from pipeline.config import settings
 from pipeline.errors import Misconfigured
 from pipeline.freshness import SourceFreshness
-from pipeline.queues import AI_PROCESSING, DATA_SYNC, GRAPH, JOBS, Job
+from pipeline.queues import AI_PROCESSING, DATA_SYNC, GRAPH, JOBS, WEBHOOK_RENEWAL, Job
 
 GOOGLE = ("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL")
 
@@ -67,11 +67,11 @@ def test_no_sandbox_is_started_where_the_environment_says_where_google_is(
 def test_all_queues_with_jobs_share_workers_but_those_with_workers_of_their_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert [family.name for family in families()] == ["worker"]
+    assert [family.name for family in families()] == ["worker", "worker-webhook-process"]
     monkeypatch.setitem(JOBS, "translate", Job("translate", AI_PROCESSING))
-    shared, own = families()
-    assert [queue.name for queue in shared.queues] == ["data-sync", "graph"]
-    assert shared.threads == DATA_SYNC.concurrency + GRAPH.concurrency
+    shared, _, own = families()
+    assert shared.queues == [DATA_SYNC, GRAPH, WEBHOOK_RENEWAL]
+    assert shared.threads == sum(queue.concurrency for queue in shared.queues)
     assert (own.name, own.threads) == ("worker-ai-processing", AI_PROCESSING.concurrency)
 
 
@@ -82,14 +82,15 @@ def test_workers_have_their_grace_period_before_they_are_killed(
     monkeypatch.setenv("HEADRACE_DATA_DIR", str(tmp_path))
     settings.cache_clear()
     try:
-        ports = MetricsPorts({"worker": 1}, 2)
-        worker, scheduler = children(tmp_path, {"LOG_LEVEL": "INFO"}, ports, None)
+        ports = MetricsPorts({"worker": 1, "worker-webhook-process": 2}, 3)
+        worker, own, scheduler, web = children(tmp_path, {"LOG_LEVEL": "INFO"}, ports, None)
     finally:
         settings.cache_clear()
     assert worker.stop_timeout_seconds > 7 + 5
-    assert list(worker.argv[-7:-4]) == ["-Q", "data-sync", "graph"]
+    assert list(worker.argv[-8:-4]) == ["-Q", "data-sync", "graph", "webhook-renewal"]
+    assert own.stop_timeout_seconds == worker.stop_timeout_seconds
     assert worker.env == {"LOG_LEVEL": "INFO", "WORKER_METRICS_PORT": "1"}
-    assert scheduler.name == "scheduler"
+    assert (scheduler.name, web.name) == ("scheduler", "web")
 
 
 def test_a_key_is_made_once_and_for_this_user_only(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.clients.authorized_user import scopes_of, secrets_of
+from pipeline.clients.authorized_user import email_of, scopes_of, secrets_of
 from pipeline.errors import Misconfigured, Permanent
 
 GRANT = {
@@ -78,3 +78,12 @@ def test_scopes_come_as_a_list_or_as_text(scopes: Any, expected: list[str]) -> N
 def test_scopes_of_another_kind_are_refused(scopes: Any) -> None:
     with pytest.raises(Permanent, match="`scopes` is not a list of scopes"):
         scopes_of({**GRANT, "scopes": scopes})
+
+
+@pytest.mark.parametrize(
+    ("account", "email"), [("Ada@Example.org ", "ada@example.org"), ("", ""), (None, "")]
+)
+def test_the_address_of_the_account_is_taken_where_it_is_told(account: Any, email: str) -> None:
+    assert email_of({**GRANT, "account": account}) == email
+    with pytest.raises(Permanent, match="`account` is not text"):
+        email_of({**GRANT, "account": ["ada"]})

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.jobs.entries import LISTED, Failure, Progress, parse, printable
 
-FIELDS = st.dictionaries(st.sampled_from(LISTED), st.binary(max_size=40))
+PAST = ("number", "started_at", "run_ms", "worker", "why", "error", "traceback", "died")
+FIELDS = st.dictionaries(st.sampled_from([*LISTED, "past"]), st.binary(max_size=40))
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
@@ -24,12 +25,17 @@ def test_any_bytes_in_any_field_can_be_read(fields: dict[str, bytes], score: flo
     assert parse("1", fields, score).message_id == "1"
 
 
-@given(st.sampled_from(["args", "error", "progress"]), JSON)
+@given(st.sampled_from(["args", "error", "progress", "past"]), JSON)
 def test_any_json_in_a_field_can_be_read(field: str, value: object) -> None:
     parse("1", {field: json.dumps(value).encode()}, None)
 
 
-@pytest.mark.parametrize("field", ["args", "error", "progress"])
+@given(st.lists(st.dictionaries(st.sampled_from(PAST), JSON), max_size=3))
+def test_attempts_of_any_shape_can_be_read(rows: list[dict[str, object]]) -> None:
+    assert len(parse("1", {"past": json.dumps(rows).encode()}, None).past) == len(rows)
+
+
+@pytest.mark.parametrize("field", ["args", "error", "progress", "past"])
 def test_json_that_is_nested_too_deep_can_be_read(field: str) -> None:
     parse("1", {field: b"[" * 60_000}, None)
 

@@ -14,7 +14,7 @@ from redis import Redis
 
 from pipeline import embedded
 from pipeline.config import settings
-from pipeline.stores import impatient_redis_client, redis_client
+from pipeline.stores import impatient_redis_client, patient_redis_client
 
 
 class OwnRedis:
@@ -98,6 +98,6 @@ def talking_to(redis: OwnRedis, settings_too: Mapping[str, str] | None = None) -
 
 
 def _forget_clients() -> None:
-    for client in (redis_client, impatient_redis_client):
+    for client in (patient_redis_client, impatient_redis_client):
         of_process: Callable[..., Redis] = inspect.getclosurevars(client).nonlocals["of_process"]
         of_process.cache_clear()  # type: ignore[attr-defined]
