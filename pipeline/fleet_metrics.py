@@ -18,7 +18,13 @@ from redis.exceptions import RedisError
 from pipeline.config import settings
 from pipeline.dead_letters import open_by_queue
 from pipeline.errors import HeadraceError
-from pipeline.freshness import AGE_BUCKETS, SourceFreshness, by_source, connections_by_status
+from pipeline.freshness import (
+    AGE_BUCKETS,
+    SourceFreshness,
+    by_source,
+    connections_by_status,
+    subscriptions_by_status,
+)
 from pipeline.jobs.controls import pauses
 from pipeline.jobs.reading import depths
 from pipeline.jobs.workers import serving, workers
@@ -40,6 +46,7 @@ class FleetCollector(Collector):
         self._sampled_at = 0.0
         self._sources: list[SourceFreshness] = []
         self._connections: dict[tuple[str, str], int] = {}
+        self._subscriptions: dict[tuple[str, str], int] = {}
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of queues and sources, and whether each store answered."""
@@ -55,7 +62,8 @@ class FleetCollector(Collector):
             with self._lock:
                 self._sample()
             yield from _freshness_metrics(self._sources)
-            yield from _connection_metrics(self._connections)
+            yield _by_labels("headrace_connections", self._connections)
+            yield _by_labels("headrace_subscriptions", self._subscriptions)
             yield _dead_letter_metric()
             up.add_metric(["mongodb"], 1)
         except (PyMongoError, HeadraceError):
@@ -67,6 +75,7 @@ class FleetCollector(Collector):
             return
         self._sources = by_source(datetime.now(UTC))
         self._connections = connections_by_status()
+        self._subscriptions = subscriptions_by_status()
         self._sampled_at = time.monotonic()
 
 
@@ -140,11 +149,11 @@ def _freshness_metrics(sources: list[SourceFreshness]) -> Iterator[Metric]:
     yield from (ages, share, users, records, lag)
 
 
-def _connection_metrics(connections: dict[tuple[str, str], int]) -> Iterator[Metric]:
-    family = _gauge("headrace_connections")
-    for labels, count in connections.items():
+def _by_labels(name: str, counts: dict[tuple[str, str], int]) -> Metric:
+    family = _gauge(name)
+    for labels, count in counts.items():
         family.add_metric(labels, count)
-    yield family
+    return family
 
 
 def serve() -> None:

@@ -1,4 +1,17 @@
-"""How fresh the fleet is, per source: one aggregation over the sync states of each."""
+"""How fresh the fleet is, per source: one aggregation over the sync states of each.
+
+A copy is **within target**, or fresh, as long as its `stale_at` lies ahead.  A
+sync sets that to its own start plus the freshness target, or plus what the
+cadence promises for a user whose data rarely changes, if that is longer
+(`pipeline.sync.cadence.promise_seconds`).  From the moment that a provider or a
+person says that there is news, the copy is known to lag, and has the target's
+time to catch up.  So a user who changes something twice a day is not late for
+being looked at once an hour; one whose change we know of, and have not fetched
+in time, is.
+
+Ages are something else: the time since `fresh_as_of`, the start of the last
+sync that got to its end.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from models import Connection, SyncState
+from models import Connection, Subscription, SyncState
 from pipeline.config import settings
 from pipeline.sources import SOURCES
 from pipeline.stores import Row, collection
@@ -19,9 +32,9 @@ AGE_BUCKETS = (60, 300, 600, 900, 1800, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600
 class SourceFreshness:
     """All users of one source at one moment.
 
-    `ages` counts users whose copy is at most as old as each of AGE_BUCKETS;
-    users that were never synced are in none of them.  `lag` is the number of
-    changes that the graph has not seen.
+    `fresh` counts users within target.  `ages` counts users whose copy is at most
+    as old as each of AGE_BUCKETS; users that were never synced are in none of
+    them.  `lag` is the number of changes that the graph has not seen.
     """
 
     source: str
@@ -44,15 +57,19 @@ class SourceFreshness:
         return self.fresh / self.users if self.users else 1.0
 
 
-def by_source(now: datetime, user_id: str | None = None) -> list[SourceFreshness]:
-    """Return the freshness of every source, of all users or of one."""
-    return [_of(source, now, user_id) for source in SOURCES]
+def by_source(
+    now: datetime, user_id: str | None = None, *, tenant_id: str | None = None
+) -> list[SourceFreshness]:
+    """Return the freshness of every source, of all users, of one, or of one tenant's."""
+    whose = {"user_id": user_id, "tenant_id": tenant_id}
+    given = {name: value for name, value in whose.items() if value is not None}
+    return [_of(source, now, given) for source in SOURCES]
 
 
-def _of(source: str, now: datetime, user_id: str | None) -> SourceFreshness:
+def _of(source: str, now: datetime, whose: Row) -> SourceFreshness:
     target = settings().freshness_target_seconds(source)
     freshness = SourceFreshness(source, target)
-    match: Row = {"source": source} | ({"user_id": user_id} if user_id else {})
+    match: Row = {"source": source} | whose
     for row in collection(SyncState).aggregate(_pipeline(match, now, target)):
         freshness.statuses[row["_id"]] = row["users"]
         for name in ("users", "fresh", "due", "records", "rejected", "lag", "lagging_users"):
@@ -82,7 +99,7 @@ def _pipeline(match: Row, now: datetime, target_seconds: float) -> list[Row]:
     group: dict[str, Any] = {
         "_id": "$status",
         "users": {"$sum": 1},
-        "fresh": younger_than(target_seconds),
+        "fresh": _count({"$gt": [_stale_at(target_seconds), now]}),
         "due": _count({"$or": [due, {"$eq": ["$status", "queued"]}]}),
         "records": {"$sum": "$records"},
         "rejected": {"$sum": "$rejected"},
@@ -95,6 +112,28 @@ def _pipeline(match: Row, now: datetime, target_seconds: float) -> list[Row]:
     return [{"$match": match}, {"$group": group}]
 
 
+def _stale_at(target_seconds: float) -> Row:
+    """Return when a state is stale; one from before that was stored has its target's time."""
+    by_target: Row = {"$add": ["$fresh_as_of", int(target_seconds * 1000)]}
+    return {"$ifNull": ["$stale_at", by_target]}
+
+
+def stale_at(state: Row) -> datetime | None:
+    """Return when the copy of a state is, or was, no longer within target; None: it never was."""
+    stored: datetime | None = state.get("stale_at")
+    fresh_as_of: datetime | None = state.get("fresh_as_of")
+    if stored is not None or fresh_as_of is None:
+        return stored
+    target_seconds = settings().freshness_target_seconds(state["source"])
+    return fresh_as_of + timedelta(seconds=target_seconds)
+
+
+def is_fresh(state: Row, now: datetime) -> bool:
+    """Return whether the copy of a state is within target."""
+    until = stale_at(state)
+    return until is not None and until > now
+
+
 def _count(condition: Row) -> Row:
     return {"$sum": {"$cond": [condition, 1, 0]}}
 
@@ -105,3 +144,14 @@ def connections_by_status() -> dict[tuple[str, str], int]:
         [{"$group": {"_id": {"p": "$provider", "s": "$status"}, "n": {"$sum": 1}}}]
     )
     return {(row["_id"]["p"], row["_id"]["s"]): row["n"] for row in rows}
+
+
+def subscriptions_by_status() -> dict[tuple[str, str], int]:
+    """Return how many push subscriptions there are, by (source, status)."""
+    rows = collection(Subscription).aggregate(
+        [
+            {"$match": {"source": {"$in": list(SOURCES)}}},
+            {"$group": {"_id": {"source": "$source", "status": "$status"}, "n": {"$sum": 1}}},
+        ]
+    )
+    return {(row["_id"]["source"], row["_id"]["status"]): row["n"] for row in rows}

@@ -11,6 +11,8 @@ from pipeline.sources.google.tasks import TasksSource
 
 _ALL: tuple[Source, ...] = (CalendarSource(), GmailSource(), ContactsSource(), TasksSource())
 SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
+#: Those whose provider tells of changes by itself, once we have subscribed.
+PUSHED_SOURCES = ("google_calendar", "google_gmail")
 
 
 def source_named(name: str) -> Source:

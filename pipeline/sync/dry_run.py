@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pymongo.client_session import ClientSession
 
 from models import Record, SyncState
 from pipeline.clients.google import GoogleClient
+from pipeline.config import settings
 from pipeline.errors import Permanent
 from pipeline.sources import source_named
 from pipeline.sources.base import Page
 from pipeline.stores import Row, collection, mongodb
 from pipeline.sync.landing import SWEEP_BATCH, Changes, Counts, Lander
-from pipeline.sync.run import Run
+from pipeline.sync.run import BudgetSpent, Run
 from pipeline.sync.states import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a sync would do, and what it costs: `units` of the provider's quota.
+
+    Not `complete`: time was up first, and there may be more of everything.
+    """
+
+    counts: Counts
+    calls: int
+    units: int
+    complete: bool
 
 
 class _DryClaim(Claim):
@@ -31,13 +47,16 @@ class _DryClaim(Claim):
 class _DryLander(Lander):
     """Compares pages with what is stored; remembers in memory what it would have written."""
 
-    def __init__(self, user_id: str, source: str, parent_field: str | None) -> None:
+    def __init__(self, user_id: str, source: str, parent_field: str | None, ends_at: float) -> None:
         super().__init__(user_id, source, parent_field)
+        self._ends_at = ends_at
         self._seen: set[bytes] = set()
         self._written: dict[bytes, Row] = {}
 
     def compare(self, stream: str, page: Page, generation: int | None) -> Changes:
-        """Compare, and note every item that `page` names."""
+        """Compare, and note every item that `page` names.  Raises BudgetSpent."""
+        if time.monotonic() > self._ends_at:
+            raise BudgetSpent
         named = [*page.upserts, *page.deletions, *(r.item_id for r in page.rejected if r.item_id)]
         self._seen.update(self.row_id(stream, item_id) for item_id in named)
         return super().compare(stream, page, generation)
@@ -77,19 +96,30 @@ class _DryLander(Lander):
             self._written[self.row_id(stream, item_id)] = row
 
 
-def dry_run(user_id: str, source_name: str, *, full: bool = False) -> Counts:
+def dry_run(
+    user_id: str, source_name: str, *, full: bool = False, limit_seconds: float | None = None
+) -> DryRun:
     """Return what a sync of (user, source) would do now; `full` ignores the cursors.
 
-    Reads the provider, and so costs quota.  Raises Permanent for a source that
-    the user has not connected, and whatever the provider raises.
+    Reads the provider, and so costs quota.  After `limit_seconds`, or those that a
+    sync has, it stops with what it knows.  Raises Permanent for a source that the
+    user has not connected, and whatever the provider raises.
     """
     source = source_named(source_name)
     state = collection(SyncState).find_one({"user_id": user_id, "source": source_name})
     if state is None:
         raise Permanent(f"user {user_id!r} has not connected {source_name}")
-    with GoogleClient.for_source(user_id, source_name) as client:
-        lander = _DryLander(user_id, source_name, source.parent_field)
-        claim = _DryClaim(state, mongodb().client.start_session())
+    seconds = settings().sync_budget_seconds if limit_seconds is None else limit_seconds
+    complete = True
+    with (
+        GoogleClient.for_source(user_id, source_name) as client,
+        mongodb().client.start_session() as session,
+    ):
+        lander = _DryLander(user_id, source_name, source.parent_field, time.monotonic() + seconds)
+        claim = _DryClaim(state, session)
         run = Run(claim, source, client, lander, datetime.now(UTC), full=full)
-        run.all_streams()
-    return run.counts
+        try:
+            run.all_streams()
+        except BudgetSpent:
+            complete = False
+    return DryRun(run.counts, client.calls, client.units, complete)

@@ -6,10 +6,6 @@ import random
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
-from pipeline.config import settings
-
-#: Synced at this share of the freshness target, which leaves time to tick, to wait and to run.
-INTERVAL_SHARE = 0.8
 #: Jitter on top of the phase, as a share of the interval, so that no two ticks are quite alike.
 JITTER_SHARE = 0.02
 #: A state that keeps failing is tried again at least this often.
@@ -18,19 +14,17 @@ LONGEST_BACKOFF_SECONDS = 900.0
 MISCONFIGURED_BACKOFF_SECONDS = 300.0
 
 
-def interval_seconds(source: str) -> float:
-    """Return how often `source` is synced."""
-    return settings().freshness_target_seconds(source) * INTERVAL_SHARE
+def next_due(user_id: str, source: str, after: datetime, interval_seconds: float) -> datetime:
+    """Return the first moment after `after` that has this user's phase in the interval.
 
-
-def next_due(user_id: str, source: str, after: datetime) -> datetime:
-    """Return the first moment after `after` that has this user's phase in the interval."""
-    interval = interval_seconds(source)
-    offset = _phase(user_id, source) * interval
-    elapsed = after.timestamp() - offset
-    periods = int(elapsed // interval) + 1
-    jitter = random.uniform(0, JITTER_SHARE * interval)
-    return datetime.fromtimestamp(offset + periods * interval + jitter, UTC)
+    Moments lie a whole number of intervals from one that is the user's own, so
+    those of an interval are also those of its half, its quarter …: a change of
+    the interval by such a step brings no look too many, and none too late.
+    """
+    origin = _origin_seconds(user_id, source)
+    periods = (after.timestamp() - origin) // interval_seconds + 1
+    jitter = random.uniform(0, JITTER_SHARE * interval_seconds)
+    return datetime.fromtimestamp(origin + periods * interval_seconds + jitter, UTC)
 
 
 def backoff(failures: int) -> timedelta:
@@ -39,7 +33,7 @@ def backoff(failures: int) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _phase(user_id: str, source: str) -> float:
-    """Return where in its interval this user's source lies, from 0 up to 1."""
+def _origin_seconds(user_id: str, source: str) -> float:
+    """Return a moment of this user's own, spread over 136 years: even over any interval."""
     digest = blake2b(f"{user_id}\x00{source}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+    return int.from_bytes(digest, "big") / 2**32

@@ -20,6 +20,7 @@ from pipeline.errors import LeaseLost, Misconfigured, RateLimited, ReauthRequire
 from pipeline.sources import source_named
 from pipeline.stores import Row, collection
 from pipeline.sync import due, states
+from pipeline.sync.cadence import after_sync, promise_seconds
 from pipeline.sync.landing import Lander
 from pipeline.sync.report import SyncReport
 from pipeline.sync.run import BudgetSpent, Progress, Run, untold
@@ -59,6 +60,8 @@ def sync(
                 run.all_streams()
             finally:
                 report.calls, report.counts = client.calls, run.counts
+                report.changed_streams = run.changed_streams
+                report.streams_changed = run.streams_changed
         report.outcome = "succeeded"
         return report
     except BaseException as error:
@@ -122,11 +125,16 @@ def _conclude(claim: Claim, run: Run | None, report: SyncReport, started_at: dat
     # What was asked for during the run it may have missed; so may a user who connected again.
     asked: Row = {"$gte": ["$requested_at", started_at]}
     revived: Row = {"$and": [asked, {"$eq": ["$status", "needs_reauth"]}]}
+    target_ms = int(promise_seconds(report.source, 0) * 1000)
+    lagging_by_then: Row = {"$add": ["$requested_at", target_ms]}
     stages: list[Row] = [
         {"$set": {name: _literal(value) for name, value in patch.items()}},
         {
             "$set": {
                 "next_due_at": {"$cond": [asked, now, "$next_due_at"]},
+                "stale_at": {
+                    "$cond": [asked, states.sooner("$stale_at", lagging_by_then), "$stale_at"]
+                },
                 "status": {"$cond": [revived, "idle", "$status"]},
             }
         },
@@ -148,7 +156,6 @@ def _literal(value: Any) -> Any:
 
 def _next_state(state: Row, report: SyncReport, started_at: datetime, now: datetime) -> Row:
     """Return the fields of the state after a run that ended as `report` says."""
-    user_id, source = report.user_id, report.source
     patch: Row = {
         "owner": None,
         "session": None,
@@ -163,7 +170,7 @@ def _next_state(state: Row, report: SyncReport, started_at: datetime, now: datet
                 "fresh_as_of": started_at,
                 "last_success_at": now,
                 "consecutive_failures": 0,
-                "next_due_at": due.next_due(user_id, source, now),
+                **_next_look(state, started_at, now),
             }
         case "continued" | "interrupted":
             return patch | {"status": "queued", "next_due_at": now}
@@ -182,6 +189,26 @@ def _next_state(state: Row, report: SyncReport, started_at: datetime, now: datet
         "consecutive_failures": failures,
         "next_due_at": now + pause,
     }
+
+
+def _next_look(state: Row, started_at: datetime, now: datetime) -> Row:
+    """Return when a state that is up to date is due, and how long it counts as fresh."""
+    user_id, source = state["user_id"], state["source"]
+    cadence = after_sync(state, started_at)
+
+    def due_after(moment: datetime, interval_seconds: float) -> datetime:
+        return due.next_due(user_id, source, max(moment, now), interval_seconds)
+
+    def stale_after(moment: datetime, interval_seconds: float) -> datetime:
+        return moment + timedelta(seconds=promise_seconds(source, interval_seconds))
+
+    due_at = due_after(now, cadence.interval_seconds)
+    stale_at = stale_after(started_at, cadence.interval_seconds)
+    if cadence.why == "pushed":  # when nobody renews that, it is polled again
+        until = state["live_push_until"]
+        due_at = min(due_at, due_after(until, cadence.polled_seconds))
+        stale_at = min(stale_at, stale_after(until, cadence.polled_seconds))
+    return {"cadence": cadence.document(), "next_due_at": due_at, "stale_at": stale_at}
 
 
 def _history(report: SyncReport, started_at: datetime, now: datetime) -> Row:

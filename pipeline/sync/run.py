@@ -48,6 +48,10 @@ class Run:
     counts: Counts = field(default_factory=Counts)
     #: Cursors of streams in which nothing changed; written with the next write that is due anyway.
     pending: Row = field(default_factory=dict)
+    #: Streams with changes since the last run; what a full listing finds may be older.
+    changed_streams: set[str] = field(default_factory=set)
+    #: Whether a stream came or went.
+    streams_changed: bool = False
     _deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -215,7 +219,10 @@ class Run:
         if self.claim.lost.is_set():
             raise LeaseLost("the lease ran out")
         changes = self.lander.compare(stream, page, generation)
+        if changes.numbered and generation is None:
+            self.changed_streams.add(stream)
         children = self._children_patch(stream, page)
+        self.streams_changed |= bool(children)
         patch = self._stream_patch(stream, fields) | children
         if changes.numbered or changes.to_stamp or page.rejected or children or generation:
             stamp = self._stored(stream)["generation"] if generation is None else generation

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pymongo import ReturnDocument, timeout
 from pymongo.client_session import ClientSession
@@ -14,15 +14,19 @@ from pymongo.errors import PyMongoError
 
 from models import DEFAULT_TENANT, SyncState, User
 from pipeline.config import settings
-from pipeline.errors import LeaseLost
+from pipeline.errors import LeaseLost, Permanent
 from pipeline.heartbeat import Heartbeat
 from pipeline.stores import Row, collection, mongodb
+from pipeline.sync import due, erasures
+from pipeline.sync.cadence import Cadence, promise_seconds
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 #: Statuses in which a state waits for a person and is never due.
 HELD = ("paused", "needs_reauth")
 #: A write that waits longer than this for a state is stuck behind a dead transaction.
 LOCK_WAIT_SECONDS = 5
+#: A cursor counts only with the fingerprint of the request that it is from.
+_NO_FINGERPRINT: Row = {"fingerprint": None}
 _FREE: Row = {"$lte": [{"$ifNull": ["$lease_until", _EPOCH]}, "$$NOW"]}
 _DUE: Row = {
     "$or": [
@@ -41,6 +45,7 @@ def ensure(user_id: str, source: str, now: datetime) -> None:
     """Create the state of (user, source), due now; wake one that waited for its user.
 
     Its tenant becomes that of the user, also where it was missing or another.
+    Raises Permanent, and leaves none, for a user who is being erased.
     """
     states = collection(SyncState)
     key = {"user_id": user_id, "source": source}
@@ -53,7 +58,9 @@ def ensure(user_id: str, source: str, now: datetime) -> None:
         "consecutive_failures": 0,
         "records": 0,
         "rejected": 0,
+        "stale_at": now,  # a copy that is not there yet is not fresh
     }
+    erasures.admit(user_id)
     states.update_one(
         key,
         {
@@ -62,6 +69,11 @@ def ensure(user_id: str, source: str, now: datetime) -> None:
         },
         upsert=True,
     )
+    try:  # once more: an erasure that begins later than this finds the state, and deletes it
+        erasures.admit(user_id)
+    except Permanent:
+        states.delete_one(key)
+        raise
     revived: Row = {"$cond": [{"$eq": ["$status", "needs_reauth"]}, "idle", "$status"]}
     _make_due({**key, "status": {"$ne": "paused"}}, {"status": revived, "consecutive_failures": 0})
 
@@ -71,20 +83,89 @@ def _tenant_of(user_id: str) -> str:
     return str(user.get("tenant_id") or DEFAULT_TENANT)
 
 
-def request(user_id: str, source: str) -> bool:
-    """Make (user, source) due now, also if a run is under way; False if it is held."""
-    return _make_due({"user_id": user_id, "source": source, "status": {"$nin": list(HELD)}}, {})
+def request(user_id: str, source: str, *, pushed: bool = False) -> bool:
+    """Make (user, source) due now, also if a run is under way; False if it is held.
+
+    From now on the copy is known to lag, so its freshness is promised for no
+    longer than the target.  `pushed`: it was the provider that said so.
+    """
+    wanted = {"user_id": user_id, "source": source, "status": {"$nin": list(HELD)}}
+    return _make_due(wanted, {"pushed_at": "$$NOW"} if pushed else {})
 
 
 def _make_due(wanted: Row, changes: Row) -> bool:
     """Make the state that matches `wanted` due now, and set `changes`; False if there is none."""
-    due: Row = {
+    target = promise_seconds(wanted["source"], 0)
+    asked: Row = {
         "requested_at": "$$NOW",
         # The lease of a run under way is its due time; it looks at requested_at when it ends.
         "next_due_at": {"$cond": [{"$eq": ["$status", "syncing"]}, "$next_due_at", "$$NOW"]},
+        "stale_at": sooner("$stale_at", {"$add": ["$$NOW", int(target * 1000)]}),
     }
-    result = collection(SyncState).update_one(wanted, [{"$set": due | changes}])
+    result = collection(SyncState).update_one(wanted, [{"$set": asked | changes}])
     return bool(result.matched_count)
+
+
+def sooner(field: str, moment: Row | datetime) -> Row:
+    """Return the expression for the earlier of a field and `moment`; unset stays unset."""
+    return {"$cond": [{"$gt": [field, None]}, {"$min": [field, moment]}, field]}
+
+
+def push_changed(user_id: str, source: str, until: datetime | None) -> bool:
+    """Note until when the provider pushes every change of (user, source); None: no longer.
+
+    Once it does not, the state is due within the interval at which it is polled,
+    and not only when the safety net would have looked.  False if there is no state.
+    """
+    key = {"user_id": user_id, "source": source}
+    states, now = collection(SyncState), datetime.now(UTC)
+    if until is not None and until > now:
+        return bool(states.update_one(key, {"$set": {"live_push_until": until}}).matched_count)
+    state = states.find_one(key, {"source": 1, "cadence": 1})
+    if state is None:
+        return False
+    polled = Cadence.of(state).unpushed(source)
+    due_at = due.next_due(user_id, source, now, polled.interval_seconds)
+    promised = timedelta(seconds=promise_seconds(source, polled.interval_seconds))
+    changes: Row = {
+        "live_push_until": None,
+        "next_due_at": sooner("$next_due_at", due_at),
+        "stale_at": sooner("$stale_at", now + promised),
+        # A run under way counts on the push, and so would what it writes at its end.
+        "requested_at": {"$cond": [{"$eq": ["$status", "syncing"]}, "$$NOW", "$requested_at"]},
+    }
+    if state.get("cadence"):
+        changes |= {
+            "cadence.interval_seconds": polled.interval_seconds,
+            "cadence.why": polled.why,
+        }
+    return bool(states.update_one(key, [{"$set": changes}]).matched_count)
+
+
+def forget_cursors(user_id: str, source: str) -> bool:
+    """Give up every cursor, so that the next sync lists all anew; False if there is no state.
+
+    A listing that a run is at just now goes on: it is what was asked for.
+    """
+    listing: Row = {"$mergeObjects": ["$$this.v.listing", _NO_FINGERPRINT]}
+    begun: Row = {"$eq": [{"$type": "$$this.v.listing"}, "object"]}
+    stream: Row = {
+        "$mergeObjects": [
+            "$$this.v",
+            _NO_FINGERPRINT,
+            {"$cond": [begun, {"listing": listing}, {}]},
+        ]
+    }
+    streams: Row = {
+        "$map": {
+            "input": {"$objectToArray": {"$ifNull": ["$streams", {}]}},
+            "in": {"k": "$$this.k", "v": stream},
+        }
+    }
+    done = collection(SyncState).update_one(
+        {"user_id": user_id, "source": source}, [{"$set": {"streams": {"$arrayToObject": streams}}}]
+    )
+    return bool(done.matched_count)
 
 
 def _lease_end() -> Row:

@@ -14,6 +14,8 @@ from pipeline.jobs import controls
 from pipeline.stores import collection
 from pipeline.sync import states
 
+TARGET = timedelta(minutes=15)
+
 
 @pytest.fixture
 def fleet(stores: None) -> list[str]:
@@ -21,10 +23,10 @@ def fleet(stores: None) -> list[str]:
     now = datetime.now(UTC)
     for name, age in (("fresh", timedelta(minutes=2)), ("old", timedelta(hours=2)), ("new", None)):
         states.ensure(name, "google_tasks", now)
-        moment = now - age if age else None
+        freshness = {"fresh_as_of": now - age, "stale_at": now - age + TARGET} if age else {}
         collection(SyncState).update_one(
             {"user_id": name},
-            {"$set": {"fresh_as_of": moment, "seq": 7, "projections.graph.seq": 4, "records": 5}},
+            {"$set": {**freshness, "seq": 7, "projections.graph.seq": 4, "records": 5}},
         )
     dispatch.send("dispatch")
     dispatch.send("advance_graph", "ada", delay_seconds=60)

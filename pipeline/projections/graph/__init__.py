@@ -3,16 +3,18 @@
 advance(user_id)      bring one user's graph up to date; the sweeper asks `lagging`
 rebuild, wipe         from nothing; to nothing
 lag(user_id)          how far it is behind, per source
+count_nodes(user_id)  how much of a user there is
 """
 
 from pipeline.projections.graph.advance import Advanced, advance, ensure_schema, rebuild, wipe
 from pipeline.projections.graph.watermark import lag, lagging
-from pipeline.projections.graph.write import apply
+from pipeline.projections.graph.write import apply, count_nodes
 
 __all__ = [
     "Advanced",
     "advance",
     "apply",
+    "count_nodes",
     "ensure_schema",
     "lag",
     "lagging",

@@ -140,6 +140,14 @@ RETURN n.key AS key, properties(n) AS properties
 """
 
 
+def _count(label: str) -> str:
+    return f"""
+MATCH (n:{label} {{user_id: $user_id}})
+WHERE n.key IS NOT NULL
+RETURN count(n) AS nodes
+"""
+
+
 def _edges(relation: Relation) -> str:
     return f"""
 MATCH (n:{relation.source} {{user_id: $user_id}})-[x:{relation.type}]->(m)
@@ -164,11 +172,12 @@ MATCH (n:User {user_id: $user_id, key: $user_id})
 DETACH DELETE n
 """
 NODES = {label: _nodes(label) for label in (*RECORD_LABELS, *SHARED_LABELS)}
+COUNT = {label: _count(label) for label in ("User", *RECORD_LABELS, *SHARED_LABELS)}
 EDGES = {relation.type: _edges(relation) for relation in RELATIONS.values()}
 
 _TABLES = (
     UPSERT, ENSURE, EDGES_OF, CONNECT, DISCONNECT, ADOPT, RELEASE, DELETE, DROP_LONELY, ERASE,
-    NODES, EDGES,
+    NODES, COUNT, EDGES,
 )  # fmt: skip
 #: Every text there is, for the tests.
 ALL = (FENCE, ERASE_USER, *(text for table in _TABLES for text in table.values()))

@@ -86,6 +86,11 @@ def erase(user_id: str, fence: int, between: Callable[[], object]) -> None:
         _until_few(user_id, fence, text, between)
 
 
+def count_nodes(user_id: str) -> int:
+    """Return how many nodes the graph has of a user, the one with the fence among them."""
+    return sum(graph.read(text, user_id=user_id)[0]["nodes"] for text in cypher.COUNT.values())
+
+
 def forget_fence(user_id: str) -> None:
     """Delete the node that keeps the fence; the user must have no writers any more."""
     graph.write(lambda run: run(cypher.ERASE_USER, user_id=user_id))

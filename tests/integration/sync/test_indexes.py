@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import models
-from models import Connection, Record, RejectedItem, SyncRun, SyncState
+from models import Connection, Erasure, Record, RejectedItem, SyncRun, SyncState, User
 from pipeline.stores import collection
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -20,6 +20,19 @@ QUERIES: list[tuple[type[Any], dict[str, Any], list[tuple[str, int]]]] = [
     (SyncState, {"projections.graph.due_at": {"$lte": NOW}}, []),
     (SyncState, {"source": "google_calendar"}, []),
     (SyncState, {"user_id": "u"}, []),
+    (SyncState, {"status": "error", "user_id": {"$gt": "u"}}, [("user_id", 1)]),
+    (
+        SyncState,
+        {"stale_at": {"$not": {"$gt": NOW}, "$gte": NOW}},
+        [("stale_at", 1), ("user_id", 1), ("source", 1)],
+    ),
+    (User, {"tenant_id": "t", "_id": {"$gt": "u"}}, [("_id", 1)]),
+    (
+        Connection,
+        {"status": "disconnected", "credentials": {"$exists": True}},
+        [("connected_at", 1)],
+    ),
+    (Erasure, {"check_at": {"$lte": NOW}}, []),
     (Record, {**RECORDS, "seq": {"$gt": 5, "$lte": 9}}, [("seq", 1)]),
     (Record, {**STREAM, "generation": {"$lt": 3}}, []),
     (Record, {**STREAM, "item.recurringEventId": {"$in": ["a", "b"]}}, []),
