@@ -43,6 +43,14 @@ def scopes_of(info: Mapping[str, Any]) -> list[str]:
     return scopes
 
 
+def email_of(info: Mapping[str, Any]) -> str:
+    """Return the address of the account in lower case; empty when the JSON does not tell."""
+    account = info.get("account") or ""
+    if not isinstance(account, str):
+        raise Permanent("authorized-user JSON: `account` is not text")
+    return account.strip().lower()
+
+
 def _text(info: Mapping[str, Any], name: str) -> str:
     value = info.get(name)
     if value is None or value == "":

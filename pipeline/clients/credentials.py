@@ -7,7 +7,7 @@ its refresh token and the latest access token; for `composio` account ids.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -23,8 +23,9 @@ from redis.exceptions import LockError, RedisError
 from redis.lock import Lock
 
 from models import Connection
-from pipeline.clients.authorized_user import scopes_of, secrets_of
+from pipeline.clients.authorized_user import email_of, scopes_of, secrets_of
 from pipeline.clients.google_errors import classify
+from pipeline.clients.google_scopes import missing_scope
 from pipeline.clients.keyring import Keyring, Unreadable
 from pipeline.config import settings
 from pipeline.errors import Permanent, ReauthRequired, Transient
@@ -33,36 +34,29 @@ from pipeline.stores import Row, collection, redis_client
 
 #: How long the lock of a killed worker keeps others from refreshing its connection.
 _LOCK_SECONDS = 10.0
-_AUTH = "https://www.googleapis.com/auth/"
-#: For each source: of every group one scope must be granted; the first is the narrowest.
-#: https://developers.google.com/identity/protocols/oauth2/scopes
-_SCOPES_NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
-    "google_calendar": (
-        ("calendar.readonly", "calendar", "calendar.events.readonly", "calendar.events"),
-        (
-            "calendar.readonly",
-            "calendar",
-            "calendar.calendarlist.readonly",
-            "calendar.calendarlist",
-        ),
-    ),
-    # Not gmail.metadata: it may not search, and a window of mail is a search.
-    "google_gmail": (("gmail.readonly", "gmail.modify", "https://mail.google.com/"),),
-    "google_contacts": (("contacts.readonly", "contacts"),),
-    "google_tasks": (("tasks.readonly", "tasks"),),
-}
+#: The status of a connection that its user, or an operator, has ended.
+DISCONNECTED = "disconnected"
 
 
-def load_connection(user_id: str, provider: str) -> Row:
+def find_connection(user_id: str, provider: str) -> Row | None:
+    """Return the connection of a user, whatever its status; None if there never was one."""
+    return collection(Connection).find_one({"user_id": user_id, "provider": provider})
+
+
+def load_connection(user_id: str, provider: str, *, leaving: bool = False) -> Row:
     """Return the connection of a user, in one read.
 
-    Raises ReauthRequired if there is none, or it needs its user first.
+    Raises ReauthRequired if there is none, or it needs its user first.  With
+    `leaving`, one that is disconnected serves as long as it has credentials: what
+    the provider keeps for us is still to be taken down.
     """
-    connection = collection(Connection).find_one({"user_id": user_id, "provider": provider})
+    connection = find_connection(user_id, provider)
     if connection is None:
         raise ReauthRequired(f"there is no {provider} connection")
-    if connection["status"] != "active":
-        reason = connection.get("status_reason") or connection["status"]
+    status = connection["status"]
+    serves = status == "active" or (leaving and status == DISCONNECTED)
+    if not serves or not connection.get("credentials"):
+        reason = connection.get("status_reason") or status
         raise ReauthRequired(f"the {provider} connection must be made again: {reason}")
     return connection
 
@@ -72,10 +66,10 @@ def check_scopes(connection: Row, source: str) -> None:
 
     A connection whose scopes are not known yet passes; its first refresh tells them.
     """
-    granted = {scope.removeprefix(_AUTH) for scope in connection.get("granted_scopes") or ()}
-    for group in _SCOPES_NEEDED.get(source, ()) if granted else ():
-        if granted.isdisjoint(group):
-            raise ReauthRequired(f"{source} needs the scope {_AUTH}{group[0]}")
+    granted = connection.get("granted_scopes")
+    missing = missing_scope(granted, source) if granted else None
+    if missing is not None:
+        raise ReauthRequired(f"{source} needs the scope {missing}")
 
 
 def store_google_connection(
@@ -86,8 +80,8 @@ def store_google_connection(
     Raises Permanent that names the field which is missing or wrong, and
     Misconfigured for one whose secrets were blotted out before they came here.
     """
-    secrets = secrets_of(authorized_user_info)
-    _store(user_id, "own", secrets, scopes_of(authorized_user_info), now)
+    secrets, scopes = secrets_of(authorized_user_info), scopes_of(authorized_user_info)
+    _store(user_id, "own", secrets, scopes, now, email_of(authorized_user_info))
 
 
 def store_composio_connection(
@@ -163,7 +157,9 @@ class ConnectionCredentials(Credentials):
         self.connection = connection
 
     def _reload(self) -> None:
-        self._use(load_connection(self.connection["user_id"], self.connection["provider"]))
+        whose = self.connection
+        leaving = whose["status"] == DISCONNECTED
+        self._use(load_connection(whose["user_id"], whose["provider"], leaving=leaving))
 
     def _refresh_at_google(self) -> None:
         with requests.Session() as session:
@@ -247,24 +243,43 @@ def _single_flight(connection: Row) -> Iterator[None]:
 
 
 def _store(
-    user_id: str, broker: str, secrets: Mapping[str, Any], scopes: list[str], now: datetime
+    user_id: str,
+    broker: str,
+    secrets: Mapping[str, Any],
+    scopes: list[str],
+    now: datetime,
+    email: str = "",
 ) -> None:
     whose = {"user_id": user_id, "provider": "google"}
-    collection(Connection).update_one(
-        whose,
-        {
-            "$set": {
-                "broker": broker,
-                "status": "active",
-                "credentials": _sealed(whose, secrets),
-                "granted_scopes": scopes,
-                "connected_at": now,
-            },
-            "$unset": {"status_reason": "", "refreshed_at": ""},
-            "$inc": {"version": 1},
+    update = replacement(whose, broker, secrets, scopes, now, {"email": email} if email else {})
+    collection(Connection).update_one(whose, update, upsert=True)
+
+
+def replacement(
+    whose: Row,
+    broker: str,
+    secrets: Mapping[str, Any],
+    scopes: Iterable[str],
+    now: datetime,
+    account: Mapping[str, str],
+) -> Row:
+    """Return the update that makes the connection of `whose` user an active, new one.
+
+    `account` is what is known of the account; what was known of the former one goes.
+    """
+    forgotten = {"status_reason", "refreshed_at", "account_id", "email"} - account.keys()
+    return {
+        "$set": {
+            "broker": broker,
+            "status": "active",
+            "credentials": _sealed(whose, secrets),
+            "granted_scopes": list(scopes),
+            "connected_at": now,
+            **account,
         },
-        upsert=True,
-    )
+        "$unset": dict.fromkeys(forgotten, ""),
+        "$inc": {"version": 1},
+    }
 
 
 def _sealed(connection: Row, secrets: Mapping[str, Any]) -> Row:

@@ -21,7 +21,13 @@ from pipeline.clients.credentials import (
     mark,
 )
 from pipeline.clients.google_errors import PROVIDER_ERRORS, classify, status_of
-from pipeline.clients.google_methods import APIS, api_of, batch_url, new_request
+from pipeline.clients.google_methods import (
+    APIS,
+    WITHOUT_ANSWER,
+    api_of,
+    batch_url,
+    new_request,
+)
 from pipeline.config import settings
 from pipeline.errors import (
     HeadraceError,
@@ -54,12 +60,14 @@ _QUICK_SECONDS = 5.0
 class GoogleClient:
     """Makes calls for one connection.  One sync, one thread, one client.
 
-    `calls` counts what was asked of Google, each call of a batch for itself.
+    `calls` counts what was asked of Google, each call of a batch for itself, and
+    `units` what that took of the quota.
     """
 
     def __init__(self, connection: Row) -> None:
         """Raises ReauthRequired if the credentials cannot be read."""
         self.calls = 0
+        self.units = 0
         self._user_id: str = connection["user_id"]
         through_composio = connection["broker"] == "composio"
         self._transport = (ComposioTransport if through_composio else _OwnTransport)(connection)
@@ -151,6 +159,7 @@ class GoogleClient:
     def _take(self, method: str, count: int, max_wait_seconds: float | None) -> None:
         profile = profile_of(method)
         ledger.take(profile, self._user_id, method, count, max_wait_seconds=max_wait_seconds)
+        self.units += profile.units_of(method) * count
 
     def _send_single(self, method: str, params: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         return [self._send_one(method, one) for one in params]
@@ -262,4 +271,6 @@ def _damaged(error: Exception, method: str) -> Transient:
 def _decoded(answer: object, method: str) -> Outcome:
     if isinstance(answer, dict):
         return answer
+    if not answer and method in WITHOUT_ANSWER:
+        return {}
     return Transient(f"{method}: the answer is not a JSON object")

@@ -29,6 +29,7 @@ from pipeline.errors import (
     Gone,
     HeadraceError,
     Misconfigured,
+    NotPushed,
     Permanent,
     RateLimited,
     ReauthRequired,
@@ -62,6 +63,8 @@ _MEANINGS: dict[str, type[HeadraceError]] = {
     "fullSyncRequired": CursorExpired,
     "updatedMinTooLongAgo": CursorExpired,
     "EXPIRED_SYNC_TOKEN": CursorExpired,
+    # Calendars of holidays and birthdays, and imported ones.
+    "pushNotSupportedForRequestedResource": NotPushed,
     "insufficientPermissions": ReauthRequired,
     "insufficientScopes": ReauthRequired,
     "ACCESS_TOKEN_SCOPE_INSUFFICIENT": ReauthRequired,

@@ -40,6 +40,9 @@ APIS = {
     "tasks": Api("v1", "https://tasks.googleapis.com", "", "batch", "googletasks"),
 }
 
+#: Methods whose answer has no body, as their discovery documents say by naming none.
+WITHOUT_ANSWER = frozenset(("calendar.channels.stop", "gmail.users.stop"))
+
 
 def api_of(method: str) -> str:
     """Return the API of a method: `gmail` of `gmail.users.messages.get`."""
