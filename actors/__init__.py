@@ -12,6 +12,6 @@ from pipeline.startup import prepare_worker  # noqa: E402
 
 prepare_worker()
 
-from actors import data_sync, graph  # noqa: E402
+from actors import data_sync, graph, webhook_process, webhook_renewal  # noqa: E402
 
-__all__ = ["data_sync", "graph"]
+__all__ = ["data_sync", "graph", "webhook_process", "webhook_renewal"]

@@ -25,7 +25,7 @@ Setting = Callable[..., None]
 
 SLOT = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-DISPATCH, SWEEP = SCHEDULES
+DISPATCH, SWEEP, *_ = SCHEDULES
 
 
 @contextmanager

@@ -1,0 +1,31 @@
+"""Where providers push: received, verified, stored, answered; a job does the rest."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+
+from pipeline.push import google_calendar, google_gmail
+from pipeline.web.webhooks import calendar, gmail
+from pipeline.web.webhooks.answers import endpoint
+from pipeline.web.webhooks.intake import intake
+
+routes: list[BaseRoute] = [
+    Route(
+        google_calendar.PATH,
+        endpoint("google", "google_calendar", calendar.take_in),
+        methods=["POST"],
+    ),
+    Route(google_gmail.PATH, endpoint("google", "google_gmail", gmail.take_in), methods=["POST"]),
+]
+
+
+@asynccontextmanager
+async def lifespan(_app: Starlette | None = None) -> AsyncIterator[None]:
+    """Keep what was taken in, and send its jobs, before the process ends."""
+    yield
+    await intake().drain()
+
+
+__all__ = ["lifespan", "routes"]
