@@ -1,0 +1,1 @@
+"""The web: admin, connecting accounts, push webhooks and the API, as one ASGI application."""

@@ -1,0 +1,13 @@
+// All scripts of the admin.  htmx, idiomorph and uPlot are loaded before it, as globals.
+import "./requests.js";
+import "./notices.js";
+import "./dialogs.js";
+import "./clock.js";
+import "./select.js";
+import "./charts.js";
+import "./live.js";
+import "./keys.js";
+import "./buttons.js";
+
+// On a narrow screen the pages are in one row that scrolls.
+document.querySelector(".site-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
