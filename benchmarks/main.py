@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.queue.steps import Size, Step
+from benchmarks.web.steps import WebStep
 
 COLUMNS = ("measure", "value", "min - max", "target", "met")
 
@@ -79,6 +80,33 @@ def queue(
         steps = only or list(Step)
         results = bench.run(Path(folder), size, steps, progress.log, with_bullmq=bullmq)
     _show("queue", results, as_json=as_json)
+
+
+@app.command()
+def web(
+    users: Annotated[int, typer.Option(min=200, help="Users of the fleet.")] = 10_000,
+    jobs: Annotated[int, typer.Option(min=1, help="Jobs that wait meanwhile.")] = 100_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is measured.")] = 5,
+    only: Annotated[
+        list[WebStep] | None, typer.Option(help="Measure only this; may be given again.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """How many webhooks one process accepts, every admin page, and from a change to the graph.
+
+    Stores, web and what drives them share this machine's cores.  Pages and
+    webhooks are measured while the jobs wait and no worker runs; pushes with
+    workers, from the sandbox's change to the node in the graph.
+
+    Example: headrace bench web --only pages --users 10000 --jobs 100000
+    """
+    from benchmarks.web import run as bench
+
+    progress = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
+        steps = only or list(WebStep)
+        results = bench.run(Path(folder), users, jobs, rounds, steps, progress.log)
+    _show("web", results, as_json=as_json)
 
 
 def machine() -> str:

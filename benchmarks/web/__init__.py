@@ -1,0 +1,1 @@
+"""How fast the web is: webhooks, pages, and the way from a change to the graph."""

@@ -1,0 +1,116 @@
+"""The document of the API holds for whatever is sent: no 5xx, no answer that it does not tell of.
+
+https://schemathesis.readthedocs.io/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import schemathesis
+from api_client import APP, new_token
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
+from schemathesis import Case
+from schemathesis.config import SchemathesisConfig
+from user_rows import connected
+
+from models import DeadLetter
+from pipeline.jobs.sending import Send, enqueue
+from pipeline.stores import collection
+
+Setting = Callable[..., None]
+
+USERS = ["ada", "bob/x", "carol"]
+JOBS = ["00000000000000aa", "00000000000000bb", "sync:google_gmail:ada"]
+GROUPS = ["0123456789ab", "ba9876543210"]
+#: Where the document cannot say all: an id in it may not be printable, a cursor not of this
+#: list, a return address not of an origin that is set, a queue in a search not in the table.
+MORE_THAN_THE_SCHEMA = ("PUT /users/{user_id}", "POST /users/{user_id}/connect-links")
+LISTS = ("GET /users", "GET /jobs")
+ACCEPTED = ["2xx", "401", "403", "404", "409", "422"]
+
+CONFIG = SchemathesisConfig.from_dict(
+    {
+        "dictionaries": {
+            "users": {"values": USERS},
+            "jobs": {"values": JOBS},
+            "groups": {"values": GROUPS},
+        },
+        "parameters": {
+            "path.user_id": {"dictionary": "users", "probability": 0.7},
+            "path.job": {"dictionary": "jobs", "probability": 0.7},
+            "path.group": {"dictionary": "groups", "probability": 0.7},
+        },
+        "operations": [
+            {
+                "include-name": name,
+                "checks": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}},
+            }
+            for name in (*MORE_THAN_THE_SCHEMA, *LISTS)
+        ],
+    }
+)
+
+schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", APP, config=CONFIG)
+
+
+@pytest.fixture
+def token(stores: None, setting: Setting) -> str:
+    """A token of all scopes, and users, jobs and dead letters to use it on."""
+    setting(API_REQUESTS_PER_MINUTE=1_000_000, PUBLIC_BASE_URL="https://headrace.example")
+    for user_id in USERS:
+        connected(user_id)
+    waiting = Send("sync", ("ada", "google_tasks"))
+    delayed = Send("sync", ("ada", "google_gmail"), delay_seconds=3600)
+    enqueue([waiting, delayed], JOBS[:2])
+    for number, group in enumerate(GROUPS):
+        collection(DeadLetter).insert_one(_letter(f"letter{number}", group))
+    return new_token()
+
+
+def _letter(name: str, group: str) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "_id": name,
+        "message_id": name,
+        "job_id": f"sync:google_gmail:{name}",
+        "status": "open",
+        "times": 1,
+        "counted": [name],
+        "first_seen_at": now,
+        "last_seen_at": now,
+        "job": "sync",
+        "queue": "data-sync",
+        "tenant_id": "acme",
+        "user_id": name,
+        "args": f'["{name}","google_gmail"]'.encode(),
+        "options": b"",
+        "fingerprint": group,
+        "reason": "permanent",
+        "error": {"class": "Permanent", "message": "refused"},
+        "traceback": "",
+        "attempts": 1,
+        "deaths": 0,
+        "release": "test",
+        "worker": "",
+        "correlation_id": "",
+        "log": [],
+        "replays": 0,
+    }
+
+
+@schema.parametrize()
+@examples(
+    max_examples=20,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    # One world for all examples is meant; half of what is made is wrong on purpose.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+)
+def test_every_answer_is_as_the_document_says(case: Case, token: str) -> None:
+    case.call_and_validate(headers={"Authorization": f"Bearer {token}"})
