@@ -20,7 +20,8 @@ run: $(INSTALLED) ## Start everything on this machine: make run ARGS="--demo 20"
 	@$(BIN)/headrace up $(ARGS)
 
 test: lint ## Check style, types and imports, then run all tests
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal --ignore tests/browser
+	$(BIN)/pytest tests/browser
 
 lint: $(INSTALLED) ## Check style, types and imports
 	$(BIN)/ruff format --check .

@@ -149,6 +149,8 @@ def sandbox(stores: None, sandbox_url: str) -> Iterator[SandboxClient]:
         client.delete_user(user.user)
     client.clear_faults()
     client.clear_usage()
+    client.clear_pushes()
+    client.clear_topics()
     client.settings(quotas_enabled=False, quota_scale=1.0, access_token_seconds=3600)
     yield client
     client.close()

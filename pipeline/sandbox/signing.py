@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any
 
 from cryptography import x509
@@ -34,20 +33,22 @@ class Signer:
 
     def __init__(self, store: Store) -> None:
         self._database = store.database
+        self._signer: crypt.RSASigner | None = None
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """Return `claims` as a signed JWT.  `iat` and `exp` are the caller's to set."""
+        # Made twice by two threads at once, it is the same; a lock here could wait for the
+        # database's, whose holder waits for this one.
+        if self._signer is None:
+            kept = self._kept
+            self._signer = crypt.RSASigner.from_string(kept["key"], kept["id"])  # type: ignore[no-untyped-call]
         token: bytes = jwt.encode(self._signer, claims)  # type: ignore[no-untyped-call]
         return token.decode()
 
     def certs(self) -> dict[str, str]:
         """Return the PEM certificates by key id, as /oauth2/v1/certs serves them."""
-        return {self._kept["id"]: self._kept["certificate"]}
-
-    @cached_property
-    def _signer(self) -> crypt.RSASigner:
-        key = self._kept["key"]
-        return crypt.RSASigner.from_string(key, self._kept["id"])  # type: ignore[no-untyped-call, no-any-return]
+        kept = self._kept
+        return {kept["id"]: kept["certificate"]}
 
     @property
     def _kept(self) -> dict[str, str]:
