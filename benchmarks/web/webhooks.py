@@ -9,6 +9,7 @@ from then; so a web that falls behind looks as slow as it is.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import secrets
 import time
@@ -82,6 +83,8 @@ def measure(url: str, *, seconds: float = _SECONDS, per_second: float | None = N
 
     The channels of `seed_channels` must be there.
     """
+    gc.collect()
+    gc.freeze()  # a pause of this process would be taken for one of the web
     return asyncio.run(_drive(url, seconds, per_second))
 
 

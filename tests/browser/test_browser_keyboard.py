@@ -25,7 +25,7 @@ def test_letters_lead_to_pages_rows_and_the_search(tab: Tab) -> None:
     press("x")
     expect(rows.nth(0).get_by_role("checkbox")).to_be_checked()
     wrong = look(page, "jobs-by-keyboard", BRIEFLY)
-    where = rows.nth(0).get_attribute("data-row")
+    where = page.locator("[data-row]:focus").get_attribute("data-row")
     press("Enter")
     expect(page).to_have_url(re.compile(f"{where}$"))
     press("g")
