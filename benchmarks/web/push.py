@@ -14,7 +14,7 @@ from models import SyncState
 from pipeline.clients import graph
 from pipeline.connect import connect_google
 from pipeline.dispatch import send
-from pipeline.stores import collection, redis_client
+from pipeline.stores import collection
 
 PUSH_SECONDS = 1.0
 _CALENDAR = "google_calendar"
@@ -28,7 +28,6 @@ def time_pushes(stage: Stage, users: int) -> Results:
 
     One change per user: the syncs of a user are limited to ten a minute.
     """
-    redis_client().flushdb()
     names = [f"push-{number}" for number in range(users)]
     with stage.workers():
         for name in names:
