@@ -74,7 +74,7 @@ class Carrier:
                 dispatch.send("carry", user_id, f"{source}_child", "home")
         current.summarize(f"carried for {user_id}")
 
-    def stamp(self, user_id: str, mailbox_id: str) -> None:  # noqa: ARG002
+    def stamp(self, user_id: str, mailbox_id: str) -> None:
         """The other job; a user called `wait` is waited for."""
         if user_id == "wait":
             self.go_on.wait(20)

@@ -30,8 +30,10 @@ STREAM_SECONDS = 30.0
 #: More tabs than this at once are refused: each holds a connection.
 MOST_STREAMS = 500
 _RETRY_MS = 1000
-#: The pause after a look is at least so many times as long as the look took.
+#: The pause after a look is at least so many times as long as the look took, but no longer
+#: than this: after 15 seconds without a word, browsers say that the page is stale.
 _REST = 10
+_LONGEST_REST_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Feed:
                     self.html, self.changed = html, self.number
                 self.news.notify_all()
             # A slow one, such as a search through all jobs, must not keep a store busy.
-            await asyncio.sleep(max(self.topic.page.seconds, _REST * (loop.time() - began)))
+            rest_seconds = max(self.topic.page.seconds, _REST * (loop.time() - began))
+            await asyncio.sleep(min(rest_seconds, _LONGEST_REST_SECONDS))
 
     async def after(self, number: int, within_seconds: float) -> int:
         """Wait for a look later than look `number`, and return which.  Raises TimeoutError."""

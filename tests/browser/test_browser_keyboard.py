@@ -6,15 +6,26 @@ import re
 
 from looking import BRIEFLY, look
 from operators import Tab
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 
-def test_letters_lead_to_pages_rows_and_the_search(tab: Tab) -> None:
+def _go(page: Page, letter: str, address: str) -> None:
+    """Go to a page by its letter."""
+    page.keyboard.press("g")
+    page.keyboard.press(letter)
+    _expect(page, address)
+
+
+def _expect(page: Page, address: str) -> None:
+    """Wait until a page is there, with its scripts."""
+    expect(page).to_have_url(re.compile(f"{address}$"))
+    expect(page.locator("#live-status")).to_contain_text("updated")
+
+
+def test_letters_lead_to_pages_and_rows(tab: Tab) -> None:
     page, press = tab.page, tab.page.keyboard.press
     page.goto("/admin/queues")
-    press("g")
-    press("j")
-    expect(page).to_have_url(re.compile("/admin/jobs$"))
+    _go(page, "u", "/admin/users")
     rows = page.locator("[data-row]")
     press("j")
     expect(rows.nth(0)).to_be_focused()
@@ -22,16 +33,14 @@ def test_letters_lead_to_pages_rows_and_the_search(tab: Tab) -> None:
     expect(rows.nth(1)).to_be_focused()
     press("k")
     expect(rows.nth(0)).to_be_focused()
-    press("x")
-    expect(rows.nth(0).get_by_role("checkbox")).to_be_checked()
-    wrong = look(page, "jobs-by-keyboard", BRIEFLY)
-    where = page.locator("[data-row]:focus").get_attribute("data-row")
+    where = rows.nth(0).get_attribute("data-row")
     press("Enter")
-    expect(page).to_have_url(re.compile(f"{where}$"))
-    press("g")
-    press("d")
-    expect(page).to_have_url(re.compile("/admin/dead-letters$"))
-    assert wrong == []
+    _expect(page, str(where))
+    _go(page, "j", "/admin/jobs")
+    press("j")
+    press("x")
+    expect(page.locator("[data-row]:focus").get_by_role("checkbox")).to_be_checked()
+    assert look(page, "jobs-by-keyboard", BRIEFLY) == []
 
 
 def test_r_looks_again_and_p_stops_and_starts_live_updates(tab: Tab) -> None:
@@ -67,9 +76,7 @@ def test_help_is_shown_and_closed_and_a_field_takes_all_letters(tab: Tab) -> Non
     expect(page.locator("#live-status")).to_have_attribute("aria-pressed", "false")
     press("Escape")
     expect(field).not_to_be_focused()
-    press("g")
-    press("d")
-    expect(page).to_have_url(re.compile("/admin/dead-letters$"))
+    _go(page, "d", "/admin/dead-letters")
     assert wrong == []
 
 

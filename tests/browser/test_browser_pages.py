@@ -22,6 +22,7 @@ PAGES = {
     "dead-letters": "/admin/dead-letters",
     "users": "/admin/users",
     "user": "/admin/users/user0001",
+    "connect-link": "/admin/users/user0001/connect-link",
     "schedules": "/admin/schedules",
     "workers": "/admin/workers",
     "subscriptions": "/admin/subscriptions",
@@ -33,7 +34,7 @@ PAGES = {
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_can_be_used_in_light_and_dark_wide_and_narrow(tab: Tab, name: str) -> None:
     tab.page.goto(PAGES[name])
-    expect(tab.page.locator("#live > *").first).to_be_visible()
+    expect(tab.page.locator("main .card, main .table, main .empty").first).to_be_visible()
     assert look(tab.page, name) == []
 
 
@@ -45,10 +46,16 @@ def test_so_can_the_page_of_a_job_that_is_reached_from_the_list(tab: Tab) -> Non
     assert look(page, "job") == []
 
 
-@pytest.mark.parametrize(("name", "address"), [("sign-in", "/admin/sign-in"), ("lost", "/lost")])
-def test_so_can_the_pages_for_strangers(stranger: Tab, name: str, address: str) -> None:
-    stranger.page.goto(address)
-    assert look(stranger.page, name) == []
+def test_so_can_the_page_to_sign_in(stranger: Tab) -> None:
+    stranger.page.goto("/admin/sign-in")
+    assert look(stranger.page, "sign-in") == []
+
+
+def test_so_can_the_page_that_stands_for_one_that_does_not_exist(tab: Tab) -> None:
+    tab.page.goto("/admin/users/nobody")
+    expect(tab.page.get_by_role("heading", name="Not found")).to_be_visible()
+    assert look(tab.page, "not-found", BRIEFLY) == []
+    tab.complaints.clear()  # the console tells of the 404
 
 
 # ── When things go wrong ─────────────────────────────────────────────────────────────────────
@@ -136,7 +143,7 @@ def unused(
 def test_empty_pages_can_be_used_and_say_what_to_do(unused: BrowserContext) -> None:
     tab = Tab(unused.new_page())
     wrong = []
-    for name in PAGES.keys() - {"user", "settings"}:
+    for name in PAGES.keys() - {"user", "connect-link", "settings"}:
         tab.page.goto(PAGES[name].partition("?")[0])
         expect(tab.page.locator("#live > *").first).to_be_visible()
         wrong += look(tab.page, f"empty-{name}", BRIEFLY)

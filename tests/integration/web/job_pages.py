@@ -19,6 +19,13 @@ class _Words(HTMLParser):
         super().__init__()
         self.words: list[str] = []
 
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag != "wbr":  # where a word may be broken, it goes on
+            self.words.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.words.append(" ")
+
     def handle_data(self, data: str) -> None:
         self.words.append(data)
 
@@ -27,7 +34,7 @@ def words(html: str) -> str:
     """Return what a person reads, with single blanks."""
     parser = _Words()
     parser.feed(html)
-    return " ".join(" ".join(parser.words).split())
+    return " ".join("".join(parser.words).split())
 
 
 def read(client: TestClient, url: str) -> str:
