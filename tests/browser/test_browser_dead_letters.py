@@ -51,6 +51,7 @@ def test_a_group_of_dead_letters_is_replayed_with_a_canary_once_its_cause_is_gon
         tabs = page.get_by_role("navigation", name="Status")
         expect(tabs.get_by_role("link", name="Open")).to_contain_text("0")
         expect(tabs.get_by_role("link", name="Replayed")).to_contain_text("1")
+        expect(page.get_by_role("button", name="Replay all")).to_have_count(0)
     tabs.get_by_role("link", name="Replayed").click()
     expect(page.get_by_role("region", name="Letters")).to_contain_text("Replayed by ada")
     wrong += look(page, "dead-letter-replayed", BRIEFLY)
