@@ -9,6 +9,7 @@ from pipeline.jobs.current import summarize
 from pipeline.jobs.names import actor_options
 from pipeline.jobs.sending import Send
 from pipeline.projections import graph
+from pipeline.words import counted
 
 #: Users per sweep; those that are left are found a tick later.
 SWEEP_LIMIT = 1000
@@ -25,4 +26,4 @@ def sweep() -> None:
 @dramatiq.actor(**actor_options("advance_graph"))
 def advance_graph(user_id: str) -> None:
     """Write one user's landed changes to the graph.  Safe to run twice."""
-    summarize(f"{graph.advance(user_id).records:,} records written")
+    summarize(f"{counted(graph.advance(user_id).records, 'record')} written")

@@ -12,6 +12,11 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(amount: int, thing: str) -> str:
+    """Return how many of a thing there are: "1 record", "1,200 records"."""
+    return f"{number(amount)} {thing}{'' if amount == 1 else 's'}"
+
+
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 

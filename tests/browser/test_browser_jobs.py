@@ -105,7 +105,7 @@ def test_jobs_are_selected_across_updates_and_cancelled_together(tab: Tab) -> No
         wrong = look(page, "jobs-selected", BRIEFLY)
         bar.get_by_role("button", name="Cancel jobs").click()
         question = page.get_by_role("dialog")
-        expect(question).to_contain_text("Cancel 3 jobs?")
+        expect(question).to_contain_text("Cancel what is selected (3)?")
         question.get_by_role("button", name="Cancel jobs").click()
         expect(boxes).to_have_count(0)
         expect(bar).to_be_hidden()

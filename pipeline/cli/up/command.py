@@ -16,6 +16,7 @@ from pipeline.cli.env import DataDir
 from pipeline.cli.exits import FAILED, INTERRUPTED
 from pipeline.cli.output import AsJson, examples, note, number, print_json
 from pipeline.cli.up.stop import Stop
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from pipeline.cli.up.session import Session
@@ -126,10 +127,10 @@ def told(report: dict[str, Any]) -> list[str]:
     if report["stopped_by"] == "fresh":
         differences = report["differences"]
         compared = {None: "", 0: "; all of it as at the provider"}.get(
-            differences, f"; {_counted(differences or 0, 'difference')}"
+            differences, f"; {counted(differences or 0, 'difference')}"
         )
         return [
-            f"{_counted(report['users'], 'user')} with {records} records fresh "
+            f"{counted(report['users'], 'user')} with {records} records fresh "
             f"in {report['seconds']} s{compared}.",
             *report.get("examples", ()),
         ]
@@ -138,7 +139,3 @@ def told(report: dict[str, Any]) -> list[str]:
         why = state["error"] or state["graph_error"] or state["status"]
         lines.append(f"  {state['user']} {state['source']}: {why}")
     return lines
-
-
-def _counted(amount: int, thing: str) -> str:
-    return f"{number(amount)} {thing}{'' if amount == 1 else 's'}"

@@ -176,7 +176,7 @@ def _bulk(state: str) -> list[dict[str, Any]]:
         "cancel": {
             "label": "Cancel jobs",
             "url": "/admin/jobs/cancel",
-            "confirm": f"Cancel {{n}} jobs? {sure} There will be no dead letters.",
+            "confirm": f"Cancel what is selected ({{n}})? {sure} There will be no dead letters.",
             "danger": True,
         },
     }

@@ -89,12 +89,9 @@ def test_message_numbers_grow_in_order_but_not_by_one(sandbox, ada, google, rece
 
 
 def test_other_calendars_and_users_are_not_told_of(sandbox, ada, google, new_user, receiver):
-    entries = google.calendar.calendarList().list().execute()["items"]
-    other = next(
-        entry["id"]
-        for entry in entries
-        if entry["accessRole"] == "owner" and not entry.get("primary")
-    )
+    other = f"other-{ada}@group.example"
+    entry = {"summary": "Other", "timeZone": "UTC", "accessRole": "owner"}
+    sandbox.put(ada, CALENDAR, "calendars", other, entry)
     watch(google, channel(receiver))
     write(sandbox, ada, calendar_id=other)
     bob = new_user()

@@ -66,7 +66,7 @@ def test_fresh_copies_are_well_as_long_as_something_keeps_them_so(viewer: TestCl
     assert "the only copy is within target, but not for long." in page
     assert "No scheduler has run yet" in page
     assert "No worker serves data-sync" in page
-    assert "google_tasks 100% 1 of 1 within 15 min; oldest 5 min ago" in page
+    assert "google_tasks 100% 1 of 1 fresh; target 15 min; oldest look 5 min ago" in page
 
 
 def test_late_copies_are_told_with_what_they_wait_for(viewer: TestClient) -> None:
@@ -192,5 +192,5 @@ def test_without_redis_freshness_is_still_there_and_the_queues_are_old(
             page = read(viewer, HOME)
     assert "No job can run: Redis does not answer." in page
     assert "Shown is what was read" in page
-    assert "1 of 1 within 15 min" in page
+    assert "1 of 1 fresh; target 15 min" in page
     assert "waiting 1" in page
