@@ -13,6 +13,7 @@ import pytest
 from waiting import answers, wait_until
 
 from pipeline.config import settings
+from pipeline.worker_metrics import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from pipeline.sandbox.client import SandboxClient
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 STORES = {"redis": "REDIS_URL", "mongodb": "MONGODB_URI", "graph": "GRAPH_URI"}
 
 Setting = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def no_metrics_folder() -> None:
+    """Processes of this test share no folder with those of a test that imported `actors`."""
+    os.environ.pop(FOLDER_VARIABLE, None)
 
 
 @pytest.fixture(scope="session")
