@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from waiting import answers, wait_until
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 STORES = {"redis": "REDIS_URL", "mongodb": "MONGODB_URI", "graph": "GRAPH_URI"}
 
 Setting = Callable[..., None]
+
+# How fast a machine is that others use too is no property of what is tested.
+hypothesis.settings.register_profile("headrace", deadline=None)
+hypothesis.settings.load_profile("headrace")
 
 
 @pytest.fixture(autouse=True)
