@@ -6,9 +6,17 @@ from models.api_token import ApiToken
 from models.audit_log import AuditLog
 from models.connection import Connection, EncryptedValue, KeyCheck
 from models.dead_letter import DeadLetter
+from models.email_event import EmailEvent, SeenMail
 from models.erasure import Erasure
+from models.execution import Execution
+from models.mail_audit import MailAudit
+from models.mailbox import Mailbox
+from models.notification import Notification
+from models.pattern import Pattern
 from models.projection import ProjectionLease
 from models.record import Record, RejectedItem
+from models.rule import Rule, TenantPolicy
+from models.staged_email import StagedEmail
 from models.subscription import SUBSCRIPTION_STATUSES, Subscription
 from models.sync_state import SyncRun, SyncState
 from models.user import DEFAULT_TENANT, User
@@ -31,6 +39,16 @@ ALL = (
     AdminSession,
     AuditLog,
     ApiToken,
+    Mailbox,
+    EmailEvent,
+    SeenMail,
+    Pattern,
+    Rule,
+    TenantPolicy,
+    Execution,
+    StagedEmail,
+    MailAudit,
+    Notification,
 )
 
 __all__ = [
@@ -43,15 +61,25 @@ __all__ = [
     "AuditLog",
     "Connection",
     "DeadLetter",
+    "EmailEvent",
     "EncryptedValue",
     "Erasure",
+    "Execution",
     "KeyCheck",
+    "MailAudit",
+    "Mailbox",
+    "Notification",
+    "Pattern",
     "ProjectionLease",
     "Record",
     "RejectedItem",
+    "Rule",
+    "SeenMail",
+    "StagedEmail",
     "Subscription",
     "SyncRun",
     "SyncState",
+    "TenantPolicy",
     "User",
     "WebhookDelivery",
     "ensure_indexes",

@@ -33,6 +33,8 @@ class Connection(Document):
     known: the same account may be connected by several users.  A connection that
     is `disconnected` keeps them, so that another account is not connected to the
     same copy by mistake; its credentials are gone once the provider was told.
+    `refresh_due_at` is when a grant is refreshed that nobody else has refreshed by then;
+    only Microsoft's is, which ends when it is not used.
     """
 
     user_id = StringField(required=True)
@@ -47,6 +49,8 @@ class Connection(Document):
     version = IntField(required=True, default=1)
     connected_at = DateTimeField(required=True)
     refreshed_at = DateTimeField()
+    token_expires_at = DateTimeField()
+    refresh_due_at = DateTimeField()
 
     meta = {  # noqa: RUF012
         "collection": "connections",
@@ -57,6 +61,7 @@ class Connection(Document):
             "status",
             {"fields": ["provider", "account_id"], "sparse": True},
             {"fields": ["provider", "email"], "sparse": True},
+            {"fields": ["refresh_due_at"], "sparse": True},
             {  # ended, and the provider was not told yet
                 "fields": ["connected_at"],
                 "partialFilterExpression": {

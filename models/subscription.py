@@ -34,7 +34,9 @@ class Subscription(Document):
     active, else to try again.  `target` is where the provider sends: our
     address, or a Pub/Sub topic.  Of the secret that the provider must show we
     keep `token_hash` alone; `route` stands for the address of a mailbox, which
-    is not repeated here.  `held_by` stopped it by hand: it stays so.
+    is not repeated here.  `held_by` stopped it by hand: it stays so.  Of Microsoft's
+    `resource` is what is watched, `change_type` of which changes it tells, and
+    `lifecycle_target` where it says what becomes of the subscription itself.
 
     `live_since`: since then nothing was left out, also by those before it.
     `mean_gap_seconds` is the moving average between events; at `silent_after` it
@@ -51,6 +53,10 @@ class Subscription(Document):
     stream = StringField(required=True)
     status = StringField(required=True, choices=SUBSCRIPTION_STATUSES)
     target = StringField(required=True)
+    mailbox_id = StringField()
+    resource = StringField()
+    change_type = StringField()
+    lifecycle_target = StringField()
     resource_id = StringField()
     token_hash = BinaryField()
     route = BinaryField()

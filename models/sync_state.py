@@ -86,7 +86,8 @@ class SyncState(Document):
     status; it is unset only while paused or needs_reauth.  `fence` grows with
     every claim; a write that carries an older one is refused.  `session` is the
     database session of the run under way.  `tenant_id` is a copy of the user's,
-    so that dispatch knows the tenant of a million states without their users.
+    so that dispatch knows the tenant of a million states without their users; so is
+    `mailbox_id` the mailbox of those of `microsoft_mail`.
 
     `stale_at` is when the copy stops being as fresh as was promised.
     `live_push_until`: until then the provider pushes every change, so polling is
@@ -99,6 +100,7 @@ class SyncState(Document):
     user_id = StringField(required=True)
     tenant_id = StringField()
     source = StringField(required=True)
+    mailbox_id = StringField()
     status = StringField(required=True, choices=SYNC_STATUSES, default="idle")
     streams = MapField(EmbeddedDocumentField(Stream))
     seq = IntField(required=True, default=0)
@@ -129,6 +131,7 @@ class SyncState(Document):
             {"fields": ["user_id", "source"], "unique": True},
             "next_due_at",
             {"fields": ["projections.graph.due_at"], "sparse": True},
+            {"fields": ["projections.mailbox.due_at"], "sparse": True},
             ("source", "fresh_as_of"),
             ("source", "status", "stale_at"),
             ("source", "push.due_at", "fresh_as_of"),

@@ -102,6 +102,16 @@ class Settings(BaseSettings):
     """Key of Composio; needed only for connections whose credentials Composio holds."""
     composio_base_url: BaseUrl = "https://backend.composio.dev"
     """Root of Composio's API."""
+    microsoft_graph_base_url: BaseUrl = "https://graph.microsoft.com"
+    """Root of Microsoft Graph. The sandbox and proxies go here."""
+    microsoft_login_base_url: BaseUrl = "https://login.microsoftonline.com"
+    """Root of Microsoft's sign-in and token endpoints."""
+    microsoft_tenant: str = "common"
+    """Who may connect: `common`, `organizations`, or the id of one Entra tenant."""
+    microsoft_client_id: str = ""
+    """Application id of your registration in Entra; needed for /connect/microsoft."""
+    microsoft_client_secret: SecretStr = SecretStr("")
+    """Secret of that application."""
     provider_timeout_seconds: Seconds = 30
     """Longest silence of a provider before a call counts as failed."""
 
@@ -113,6 +123,8 @@ class Settings(BaseSettings):
     """The same for contacts."""
     google_tasks_freshness_target_seconds: Seconds = 900
     """The same for tasks. Google allows 50,000 task calls a day per project: raise this early."""
+    microsoft_mail_freshness_target_seconds: Seconds = 900
+    """The same for Microsoft 365 mail, also while it is pushed: the delta sync is a safety net."""
     google_calendar_window_days: Days = 90
     """Events that ended longer ago than this when a calendar is first listed are left out."""
     google_gmail_window_days: Days = 90
@@ -123,6 +135,27 @@ class Settings(BaseSettings):
     """Mails per batch request; Google refuses too many at once for one user."""
     google_tasks_overlap_seconds: Seconds = 300
     """How far each task listing reaches back behind the newest change already seen."""
+    microsoft_mail_window_days: Days = 90
+    """Mail older than this when a folder is first listed is left out."""
+    microsoft_mail_page_size: Annotated[int, Field(ge=1, le=1000)] = 100
+    """Mails per page that Microsoft is asked for."""
+    microsoft_subscription_hours: Annotated[float, Field(ge=0.75, le=167)] = 72
+    """Life of a subscription to a Microsoft mailbox; it is renewed at half of it."""
+    microsoft_token_refresh_minutes: Annotated[float, Field(gt=0)] = 45
+    """A Microsoft grant that no sync has refreshed for so long is refreshed."""
+
+    email_event_retention_days: Days = 90
+    """How long mailbox events are kept, at least: a longer observation window keeps them longer."""
+    mail_audit_retention_days: Days = 180
+    """How long it is kept what was done to a user's mail."""
+    notification_retention_days: Days = 30
+    """How long users' notifications are kept."""
+    staging_folder_name: Annotated[str, Field(min_length=1, max_length=100)] = "Headrace Staging"
+    """Folder of a mailbox in which mail waits that a rule is about to delete."""
+    staging_hours: Annotated[float, Field(gt=0)] = 24
+    """How long it waits there, at least: it is deleted only within the user's working hours."""
+    undo_hours: Annotated[float, Field(gt=0)] = 48
+    """How long what rules did can be undone."""
 
     quota_use_fraction: Annotated[float, Field(gt=0, le=1)] = 0.97
     """Share of each provider quota that the ledger gives out; the rest is left to other clients."""
@@ -163,6 +196,14 @@ class Settings(BaseSettings):
     """A push subscription is renewed when it has less than this left."""
     cron_renewal: str = "* * * * *"
     """When subscriptions to make, to renew and too silent are looked for (cron, UTC)."""
+    cron_delta_sync: str = "* * * * *"
+    """When mailboxes are looked for that are due for a delta sync (cron, UTC)."""
+    cron_pattern_analysis: str = "*/5 * * * *"
+    """When mailboxes are looked for whose user's clock has passed 02:00 (cron, UTC)."""
+    cron_staging: str = "* * * * *"
+    """When staged mail and acts that are due are looked for (cron, UTC)."""
+    cron_token_refresh: str = "*/5 * * * *"
+    """When grants are looked for that are due to be refreshed (cron, UTC)."""
     webhook_retention_days: Days = 7
     """How long received push notifications are kept."""
     audit_retention_days: Days = 365
