@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.sandbox.microsoft.tables import MICROSOFT_SCHEMA
+
 Values = tuple[Any, ...]
 
 #: Raised when SCHEMA changes in a way that an older file does not survive.
@@ -120,7 +122,7 @@ class Database:
         if version not in (0, SCHEMA_VERSION):
             self._connection.close()
             raise ValueError(f"{path}: made by another version of the sandbox; delete it")
-        self._connection.executescript(SCHEMA)
+        self._connection.executescript(SCHEMA + MICROSOFT_SCHEMA)
         self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     def close(self) -> None:

@@ -8,7 +8,15 @@ from typing import Any
 
 from pipeline.sandbox.database import Database
 
-_MAY_BE_ZERO = ("rotation_grace_seconds", "push_backoff_seconds", "gmail_push_interval_seconds")
+_SHARES = (
+    "microsoft_quiet_move_share",
+    "microsoft_partial_update_share",
+    "microsoft_replay_share",
+)
+_MAY_BE_ZERO = (
+    *("rotation_grace_seconds", "push_backoff_seconds", "gmail_push_interval_seconds"),
+    *_SHARES,
+)
 
 
 @dataclass(frozen=True)
@@ -18,6 +26,11 @@ class Settings:
     A push that is not answered within `push_timeout_seconds`, or with an error, is tried up to
     `push_attempts` times, after `push_backoff_seconds` and then twice as long each time.  Gmail
     tells of one mailbox once in `gmail_push_interval_seconds`, and drops the rest.
+
+    Of mails that move at Microsoft, `microsoft_quiet_move_share` do not appear in the delta of
+    the folder they move to; of updates, `microsoft_partial_update_share` carry only what changed;
+    `microsoft_replay_share` of a delta's items come twice.  A subscription lives for at most
+    `microsoft_subscription_minutes`.
     """
 
     quotas_enabled: bool = True
@@ -28,6 +41,10 @@ class Settings:
     push_backoff_seconds: float = 1.0
     push_timeout_seconds: float = 5.0
     gmail_push_interval_seconds: float = 1.0
+    microsoft_quiet_move_share: float = 0.3
+    microsoft_partial_update_share: float = 0.5
+    microsoft_replay_share: float = 0.1
+    microsoft_subscription_minutes: int = 10_070
 
     def changed(self, values: dict[str, Any]) -> Settings:
         """A copy with `values`.  Raises ValueError that names the field at fault."""
@@ -40,6 +57,8 @@ class Settings:
                 raise ValueError(f"{name}: needs a {kinds[name].__name__}")
             if number and (value < 0 or (value == 0 and name not in _MAY_BE_ZERO)):
                 raise ValueError(f"{name}: must be positive")
+            if name in _SHARES and value > 1:
+                raise ValueError(f"{name}: must be at most 1")
         return replace(self, **{name: kinds[name](value) for name, value in values.items()})
 
     def save(self, database: Database) -> None:

@@ -24,6 +24,8 @@ from pipeline.sandbox.clock import Clock, epoch_ms
 from pipeline.sandbox.cursors import CursorCodec
 from pipeline.sandbox.database import Database
 from pipeline.sandbox.generate import Seeded
+from pipeline.sandbox.microsoft.store import MailStore
+from pipeline.sandbox.microsoft.tables import OF_A_USER
 from pipeline.sandbox.push.outbox import Outbox
 from pipeline.sandbox.stamps import SOURCES
 
@@ -58,6 +60,7 @@ class Store:
         self.database.set_meta("cursor_secret", secret)
         self.cursors = CursorCodec(secret.encode())
         self.outbox = Outbox(self.database, self.clock)
+        self.mail = MailStore(self)
 
     def close(self) -> None:
         self.database.close()
@@ -134,7 +137,7 @@ class Store:
         watched = "SELECT n FROM watches WHERE user_n = ?"
         self.database.run(f"DELETE FROM pushes WHERE watch_n IN ({watched})", row[0])
         tables = ("streams", "floors", "history", "labels", "watches")
-        for table in (*tables, "access_tokens", "refresh_tokens", "codes"):
+        for table in (*tables, "access_tokens", "refresh_tokens", "codes", *OF_A_USER):
             self.database.run(f"DELETE FROM {table} WHERE user_n = ?", row[0])
         self.database.run("DELETE FROM users WHERE n = ?", row[0])
 

@@ -1,0 +1,334 @@
+"""Every mailbox's true state: folders, messages, and what changed since which revision.
+
+A mailbox has one growing revision; a delta link is such a number in disguise.  A message that
+leaves a folder, by a move or for good, leaves a *departure* there.
+"""
+
+# Every SQL text below is put together from constants; values are always bound.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pipeline.sandbox.calls import dump_json
+from pipeline.sandbox.clock import parse_rfc3339_ms
+from pipeline.sandbox.database import Values
+from pipeline.sandbox.microsoft import ids
+from pipeline.sandbox.microsoft.rows import (
+    FOLDER_COLUMNS,
+    ITEM_COLUMNS,
+    ROOT,
+    WELL_KNOWN,
+    Folder,
+    Item,
+    Message,
+    completed,
+    preview,
+    second_text,
+)
+
+if TYPE_CHECKING:
+    from pipeline.sandbox.store import Store, User
+
+#: What only the server sets; in a new message or a change it is ignored.
+_OURS = frozenset(("id", "changeKey", "parentFolderId", "@odata.etag", "@odata.type"))
+_CHUNK_ROWS = 500
+
+
+class NoMailbox(KeyError):
+    """The user has no mailbox."""
+
+
+class NotInMailbox(KeyError):
+    """The mailbox has no such folder or message."""
+
+
+class MailStore:
+    """The mailboxes of one sandbox.  Every method may be called from any thread.
+
+    Message ids are taken in both forms and given in the immutable one.  Each change gets a
+    revision of its own; `at` is when it happened, the sandbox's now if it is left out.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._database = store, store.database
+
+    # Mailboxes
+
+    def ensure_mailbox(self, user: User, time_zone: str = "UTC") -> bool:
+        """Give the user a mailbox with the well-known folders; False if there is one already."""
+        with self._database.transaction():
+            if self.has_mailbox(user):
+                return False
+            sql = "INSERT INTO mailboxes (user_n, time_zone) VALUES (?, ?)"
+            self._database.run(sql, user.n, time_zone)
+            root_id = self._insert_folder(user, "Top of Information Store", "", ROOT)
+            for well_known, name in WELL_KNOWN.items():
+                self._insert_folder(user, name, root_id, well_known)
+            return True
+
+    def has_mailbox(self, user: User) -> bool:
+        return self._database.row("SELECT 1 FROM mailboxes WHERE user_n = ?", user.n) is not None
+
+    def time_zone(self, user: User) -> str:
+        """The zone that the person chose: a Windows or an IANA name."""
+        return str(self._mailbox(user, "time_zone"))
+
+    def set_time_zone(self, user: User, time_zone: str) -> None:
+        sql = "UPDATE mailboxes SET time_zone = ? WHERE user_n = ?"
+        self._database.run(sql, time_zone, user.n)
+
+    def rev(self, user: User) -> int:
+        """The revision of the newest change.  Raises NoMailbox."""
+        return int(self._mailbox(user, "rev"))
+
+    def floor(self, user: User) -> int:
+        """Delta links from before this revision are expired."""
+        return int(self._mailbox(user, "floor"))
+
+    def expire_cursors(self, user: User) -> None:
+        """Expire every delta link that was handed out until now."""
+        sql = "UPDATE mailboxes SET rev = rev + 1, floor = rev + 1 WHERE user_n = ?"
+        self._database.run(sql, user.n)
+
+    # Folders
+
+    def folders(self, user: User) -> list[Folder]:
+        """All living folders, hidden ones too, parents before children; without the root."""
+        sql = (
+            f"SELECT {FOLDER_COLUMNS} FROM mail_folders WHERE user_n = ? AND live = 1"
+            " AND parent_id <> '' ORDER BY n"
+        )
+        return [Folder.of(row) for row in self._database.rows(sql, user.n)]
+
+    def folder(self, user: User, name: str) -> Folder:
+        """By id or well-known name.  Raises NotInMailbox."""
+        sql = f"SELECT {FOLDER_COLUMNS} FROM mail_folders WHERE live = 1 AND user_n = ?"
+        row = self._database.row(f"{sql} AND folder_id = ?", user.n, name)
+        if row is None:
+            row = self._database.row(f"{sql} AND well_known = ?", user.n, name.lower())
+        if row is None:
+            raise NotInMailbox(name)
+        return Folder.of(row)
+
+    def add_folder(
+        self,
+        user: User,
+        name: str,
+        parent_id: str | None = None,
+        now: datetime | None = None,  # noqa: ARG002 - as every change has
+        *,
+        hidden: bool = False,
+    ) -> str:
+        """Make a folder, at the top or under `parent_id`; returns its id.
+
+        A folder has no times of its own, so `now` changes nothing.  Raises NotInMailbox.
+        """
+        with self._database.transaction():
+            parent = self.folder(user, parent_id or ROOT)
+            return self._insert_folder(user, name, parent.id, None, hidden=hidden)
+
+    def rename_folder(self, user: User, folder_id: str, name: str) -> None:
+        """Raises NotInMailbox."""
+        with self._database.transaction():
+            folder = self.folder(user, folder_id)
+            sql = "UPDATE mail_folders SET name = ?, rev = ? WHERE n = ?"
+            self._database.run(sql, name, self._next_rev(user), folder.n)
+
+    def remove_folder(self, user: User, folder_id: str) -> None:
+        """Delete a folder with all that is in it.  Raises NotInMailbox."""
+        with self._database.transaction():
+            folder = self.folder(user, folder_id)
+            inside = "SELECT folder_id FROM mail_folders WHERE parent_id = ? AND live = 1"
+            for row in self._database.rows(inside, folder.id):
+                self.remove_folder(user, row[0])
+            for item in self.items(user, folder.n):
+                self.remove(user, item.id)
+            sql = "UPDATE mail_folders SET live = 0, rev = ? WHERE n = ?"
+            self._database.run(sql, self._next_rev(user), folder.n)
+
+    def _insert_folder(
+        self, user: User, name: str, parent_id: str, well_known: str | None, *, hidden: bool = False
+    ) -> str:
+        row = self._database.row("SELECT coalesce(max(n), 0) + 1 FROM mail_folders")
+        assert row is not None  # an aggregate has one row
+        folder_id = ids.folder_id(ids.mailbox_text(user.n, user.email), row[0])
+        self._database.run(
+            "INSERT INTO mail_folders (user_n, folder_id, parent_id, name, well_known, hidden, rev)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(user.n, folder_id, parent_id, name, well_known, int(hidden), self._next_rev(user)),
+        )
+        return folder_id
+
+    # Messages
+
+    def message(self, user: User, message_id: str) -> Message | None:
+        """The whole message, in Graph's shape, or None."""
+        item = self.find(user, message_id)
+        return None if item is None else item.shown()
+
+    def messages(self, user: User, folder_id: str | None = None) -> Iterator[Message]:
+        """All messages, or those of one folder, oldest row first."""
+        folder_n = None if folder_id is None else self.folder(user, folder_id).n
+        for item in self.items(user, folder_n):
+            yield item.shown()
+
+    def find(self, user: User, message_id: str) -> Item | None:
+        """A message by either of its ids."""
+        sql = (
+            f"SELECT {ITEM_COLUMNS} FROM mail_items i JOIN mail_folders f ON f.n = i.folder_n"
+            " WHERE i.user_n = ? AND"
+        )
+        row = self._database.row(f"{sql} i.message_id = ?", user.n, message_id)
+        if row is None:
+            row = self._database.row(f"{sql} i.default_id = ?", user.n, message_id)
+        return None if row is None else Item(*row)
+
+    def item(self, user: User, message_id: str) -> Item:
+        """Raises NotInMailbox."""
+        found = self.find(user, message_id)
+        if found is None:
+            raise NotInMailbox(message_id)
+        return found
+
+    def items(self, user: User, folder_n: int | None = None) -> Iterator[Item]:
+        """Messages in order of their rows, a chunk at a time: they may change meanwhile."""
+        place = "" if folder_n is None else f" AND i.folder_n = {int(folder_n)}"
+        sql = (
+            f"SELECT {ITEM_COLUMNS} FROM mail_items i JOIN mail_folders f ON f.n = i.folder_n"
+            f" WHERE i.user_n = ? AND i.n > ?{place} ORDER BY i.n LIMIT {_CHUNK_ROWS}"
+        )
+        after = 0
+        while rows := self._database.rows(sql, user.n, after):
+            yield from (Item(*row) for row in rows)
+            after = rows[-1][0]
+
+    def add_message(
+        self, user: User, folder_id: str, message: Message, at: datetime | None = None
+    ) -> str:
+        """Put a new message into a folder; returns its immutable id.
+
+        What `message`, in Graph's shape, leaves out is filled in: it was received at `at`.
+        Raises NotInMailbox.
+        """
+        at = at or self._store.clock.now()
+        with self._database.transaction():
+            folder, rev = self.folder(user, folder_id), self._next_rev(user)
+            row = self._database.row(
+                "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'mail_items'"
+            )
+            number = 1 if row is None else int(row[0])
+            mailbox = ids.mailbox_text(user.n, user.email)
+            given = {name: value for name, value in message.items() if name not in _OURS}
+            body = completed(given, at, number, user.email)
+            self._database.run(
+                "INSERT INTO mail_items (n, user_n, message_id, default_id, folder_n, rev,"
+                " came_rev, received_ms, is_read, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                *(number, user.n, ids.immutable_id(mailbox, number)),
+                *(ids.default_id(mailbox, number, folder.n, rev), folder.n, rev, rev),
+                *(parse_rfc3339_ms(body["receivedDateTime"]), int(body["isRead"]), dump_json(body)),
+            )
+            return ids.immutable_id(mailbox, number)
+
+    def move(self, user: User, message_id: str, folder_id: str, at: datetime | None = None) -> Item:
+        """Put a message into another folder; nothing happens if it is there already.
+
+        Raises NotInMailbox.
+        """
+        with self._database.transaction():
+            item, folder = self.item(user, message_id), self.folder(user, folder_id)
+            if item.folder_n == folder.n:
+                return item
+            rev = self._next_rev(user)
+            mailbox = ids.mailbox_text(user.n, user.email)
+            body = json.loads(item.body) | self._touched(at)
+            self._depart(user, item, rev)
+            self._database.run(
+                "UPDATE mail_items SET folder_n = ?, default_id = ?, rev = ?, came_rev = ?,"
+                " quiet = ?, changes = '{}', body = ? WHERE n = ?",
+                *(folder.n, ids.default_id(mailbox, item.n, folder.n, rev), rev, rev),
+                *(int(self._moves_quietly(item, rev)), dump_json(body), item.n),
+            )
+            return self.item(user, item.id)
+
+    def patch(
+        self, user: User, message_id: str, changes: dict[str, Any], at: datetime | None = None
+    ) -> Item:
+        """Change properties of a message; those that have the value already do not count.
+
+        Raises NotInMailbox.
+        """
+        with self._database.transaction():
+            item = self.item(user, message_id)
+            body = json.loads(item.body)
+            changed = {
+                name: value
+                for name, value in changes.items()
+                if name not in _OURS and body.get(name) != value
+            }
+            if not changed:
+                return item
+            if "body" in changed:
+                changed["bodyPreview"] = preview(changed["body"])
+            rev = self._next_rev(user)
+            body |= changed | self._touched(at)
+            self._write_change(item, rev, body, changed)
+            return self.item(user, item.id)
+
+    def _write_change(self, item: Item, rev: int, body: Message, changed: Message) -> None:
+        row = self._database.row("SELECT changes FROM mail_items WHERE n = ?", item.n)
+        assert row is not None  # read in this transaction
+        changes = json.loads(row[0]) | dict.fromkeys(changed, rev)
+        self._database.run(
+            "UPDATE mail_items SET rev = ?, quiet = 0, changes = ?, is_read = ?, received_ms = ?,"
+            " body = ? WHERE n = ?",
+            *(rev, dump_json(changes), int(body["isRead"])),
+            *(parse_rfc3339_ms(body["receivedDateTime"]), dump_json(body), item.n),
+        )
+
+    def remove(
+        self,
+        user: User,
+        message_id: str,
+        at: datetime | None = None,  # noqa: ARG002 - as every change has
+    ) -> None:
+        """Delete a message for good; `at` leaves no trace.  Raises NotInMailbox."""
+        with self._database.transaction():
+            item = self.item(user, message_id)
+            self._depart(user, item, self._next_rev(user))
+            self._database.run("DELETE FROM mail_items WHERE n = ?", item.n)
+
+    def _depart(self, user: User, item: Item, rev: int) -> None:
+        self._database.run(
+            "INSERT OR REPLACE INTO mail_departures (folder_n, message_id, default_id, user_n, rev)"
+            " VALUES (?, ?, ?, ?, ?)",
+            *(item.folder_n, item.id, item.default_id, user.n, rev),
+        )
+
+    def _touched(self, at: datetime | None) -> Message:
+        return {"lastModifiedDateTime": second_text(at or self._store.clock.now())}
+
+    def _moves_quietly(self, item: Item, rev: int) -> bool:
+        """Whether the folder that a message moves to says nothing of it, as Graph may do:
+        https://github.com/microsoftgraph/microsoft-graph-docs-contrib/issues/72"""
+        share = self._store.outbox.settings.microsoft_quiet_move_share
+        return zlib.crc32(f"{item.id} {rev}".encode()) % 1000 < 1000 * share
+
+    # Revisions
+
+    def _next_rev(self, user: User) -> int:
+        sql = "UPDATE mailboxes SET rev = rev + 1 WHERE user_n = ?"
+        self._database.run(sql, user.n)
+        return self.rev(user)
+
+    def _mailbox(self, user: User, column: str) -> Any:
+        sql = f"SELECT {column} FROM mailboxes WHERE user_n = ?"
+        row: Values | None = self._database.row(sql, user.n)
+        if row is None:
+            raise NoMailbox(user.user)
+        return row[0]
