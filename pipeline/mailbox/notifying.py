@@ -1,0 +1,135 @@
+"""What users are told: each thing once, by its key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from pymongo import DESCENDING, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from models import DEFAULT_TENANT, Notification, User
+from pipeline.config import settings
+from pipeline.stores import Row, collection
+
+#: What a notification may be about: its kind and id.
+Related = tuple[str, str]
+
+
+def notify(
+    user_id: str,
+    kind: str,
+    key: str,
+    title: str,
+    message: str,
+    *,
+    related: Related | None = None,
+    priority: str = "normal",
+) -> bool:
+    """Tell a user something; False, and nothing is written, if they were told of `key` before.
+
+    Whoever may be repeated gives the same key again: ("pattern_detected:<id>:<version>").
+    """
+    tenant_id = _tenant_of(user_id)
+    if tenant_id is None:
+        return False
+    row = _row(tenant_id, kind, title, message, related, priority)
+    return _insert({"user_id": user_id, "key": key}, row)
+
+
+def retell(
+    user_id: str,
+    kind: str,
+    key: str,
+    title: str,
+    message: str,
+    *,
+    related: Related | None = None,
+    priority: str = "normal",
+) -> bool:
+    """Tell something whose words change, such as a count; False if they are as they were.
+
+    The one notification of `key` gets the new words, and is unread again.
+    """
+    wanted = {"user_id": user_id, "key": key}
+    now = datetime.now(UTC)
+    unread = {"title": title, "message": message, "is_read": False, "updated_at": now}
+    changed = collection(Notification).update_one(
+        {**wanted, "message": {"$ne": message}}, {"$set": unread, "$unset": {"read_at": ""}}
+    )
+    if changed.matched_count:
+        return True
+    return notify(user_id, kind, key, title, message, related=related, priority=priority)
+
+
+def listed(
+    user_id: str, *, unread_only: bool = False, limit: int = 50, before: datetime | None = None
+) -> list[Row]:
+    """Return a user's notifications, the newest first; with `before`, those older than that."""
+    wanted: Row = {"user_id": user_id}
+    if unread_only:
+        wanted["is_read"] = False
+    if before is not None:
+        wanted["created_at"] = {"$lt": before}
+    found = collection(Notification).find(wanted)
+    return list(found.sort([("created_at", DESCENDING), ("_id", DESCENDING)]).limit(limit))
+
+
+def mark_read(user_id: str, notification_ids: Sequence[str] | None = None) -> int:
+    """Mark notifications of a user as read, all by default; return how many were not."""
+    wanted: Row = {"user_id": user_id, "is_read": False}
+    if notification_ids is not None:
+        wanted["_id"] = {"$in": [_id for text in notification_ids if (_id := _object_id(text))]}
+    now = datetime.now(UTC)
+    read = {"is_read": True, "read_at": now, "updated_at": now}
+    return int(collection(Notification).update_many(wanted, {"$set": read}).modified_count)
+
+
+def unread_count(user_id: str) -> int:
+    """Return how many notifications a user has not read."""
+    return int(collection(Notification).count_documents({"user_id": user_id, "is_read": False}))
+
+
+def _object_id(text: str) -> ObjectId | None:
+    try:
+        return ObjectId(text)
+    except (InvalidId, TypeError):
+        return None
+
+
+def _row(
+    tenant_id: str, kind: str, title: str, message: str, related: Related | None, priority: str
+) -> Row:
+    now = datetime.now(UTC)
+    row: Row = {
+        "tenant_id": tenant_id,
+        "type": kind,
+        "title": title,
+        "message": message,
+        "is_read": False,
+        "priority": priority,
+        "created_at": now,
+        "updated_at": now,
+        "expires_at": now + timedelta(days=settings().notification_retention_days),
+    }
+    if related:
+        row["related_entity"] = {"entity_type": related[0], "entity_id": related[1]}
+    return row
+
+
+def _tenant_of(user_id: str) -> str | None:
+    """Return the tenant of a user; None if there is no such user, who is told nothing."""
+    user: Row | None = collection(User).find_one({"_id": user_id}, {"tenant_id": 1})
+    return None if user is None else str(user.get("tenant_id") or DEFAULT_TENANT)
+
+
+def _insert(wanted: Row, row: Row) -> bool:
+    try:
+        before = collection(Notification).find_one_and_update(
+            wanted, {"$setOnInsert": row}, upsert=True, return_document=ReturnDocument.BEFORE
+        )
+    except DuplicateKeyError:  # somebody else told it just now
+        return False
+    return before is None
