@@ -19,11 +19,12 @@ STEP_STATES = ("pending", "doing", "done", "failed", "skipped")
 class Step(EmbeddedDocument):
     """One act on a mail.
 
-    `params` say what is to be done: to_folder, category, categories, is_read, is_flagged,
-    forward_to, popup_message, by action.  `before` is the mail's state read just before, as far
-    as the act changes it; `after` the state that it leads to; both are there before it is tried.
-    A step that was left `doing` is reconciled by looking at the mail.  `observed`: the change
-    that came of it has been seen, so that it is no habit of the user.
+    `params` say what is to be done: to_folder, category, categories, is_read, flag, forward_to,
+    popup_message, return_to, by action.  `before` is the mail's state read just before, as far
+    as the act changes it; `after` the state that it leads to: folder_id, is_read, is_flagged or
+    categories; both are there before it is tried.  A step that was left `doing` is reconciled by
+    looking at the mail.  `draft_id` is the mail that a forward sends.  `observed`: the change that
+    came of it has been seen, so that it is no habit of the user.
     """
 
     action_type = StringField(required=True)
@@ -33,6 +34,7 @@ class Step(EmbeddedDocument):
     before = DictField()
     after = DictField()
     acted_at = DateTimeField()
+    draft_id = StringField()
     error = StringField()
     observed = BooleanField()
 
@@ -40,9 +42,12 @@ class Step(EmbeddedDocument):
 class Execution(Document):
     """Everything that one rule, staged mail or undo does to one mail, once.
 
-    `id` says what it is for: "rule:<rule>:<message>", "staged:<staged>:execute",
-    "staged:<staged>:rescue", "undo:<audit>:<number>".  `due_at` is set exactly while something
-    is left to do.  `reason` says why it was skipped or failed, without data of the mail.
+    `id` says what it is for, so that nothing is done twice: "rule:<rule>:<mailbox>:<message>",
+    "run_now:<rule>:<mailbox>:<message>", "staged:<staged>:execute", "staged:<staged>:rescue",
+    "undo:<audit>:<number>".  `due_at` is set exactly while something is left to do; while it is
+    executed, it says when to look whether that has died.  `fence` is the lease under which it was
+    claimed last: who has an older one writes nothing any more.  `by` is who asked for it.
+    `reason` says why it was skipped or failed, without data of the mail.
     """
 
     id = StringField(primary_key=True)
@@ -54,10 +59,13 @@ class Execution(Document):
     rule_id = StringField()
     staged_id = StringField()
     audit_id = StringField()
+    internet_message_id = StringField()
+    by = StringField()
     state = StringField(required=True, choices=EXECUTION_STATES, default="pending")
     reason = StringField()
     steps = EmbeddedDocumentListField(Step)
     attempts = IntField(required=True, default=0)
+    fence = IntField()
     due_at = DateTimeField()
     created_at = DateTimeField(required=True)
     updated_at = DateTimeField(required=True)

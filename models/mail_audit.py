@@ -1,6 +1,14 @@
 """What was done to a user's mail, rules and patterns, and what of it can be undone."""
 
-from mongoengine import BooleanField, DateTimeField, DictField, Document, ListField, StringField
+from mongoengine import (
+    BooleanField,
+    DateTimeField,
+    DictField,
+    Document,
+    IntField,
+    ListField,
+    StringField,
+)
 
 MAIL_AUDIT_ACTIONS = (
     "rule_created",
@@ -31,7 +39,8 @@ class MailAudit(Document):
     `actor` is "rule", "schedule", or who did it.  `steps` are those of the execution, as they
     were done: {action, before, after, message_id, state}; an undo does the inverse of each that is
     done.  `undo_state` is claimed as `pending` by one undo at a time; `undoable` rows without any
-    are younger than 48 hours, or too old.  `undo_results` has what became of each step.
+    are younger than 48 hours, or too old.  `undo_number` counts the undos that began, and
+    `undo_results` has what became of each step: {step, state, error}.
     """
 
     user_id = StringField(required=True)
@@ -45,6 +54,7 @@ class MailAudit(Document):
     steps = ListField(DictField())
     undoable = BooleanField(required=True, default=False)
     undo_state = StringField(choices=UNDO_STATES)
+    undo_number = IntField()
     undo_results = ListField(DictField())
     undo_claimed_at = DateTimeField()
     undone_at = DateTimeField()

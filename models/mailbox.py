@@ -3,6 +3,7 @@
 from mongoengine import (
     BooleanField,
     DateTimeField,
+    DictField,
     Document,
     EmbeddedDocument,
     EmbeddedDocumentField,
@@ -47,8 +48,9 @@ class Mailbox(Document):
     `watched_from` is when the mailbox was connected: mail received before is never
     acted upon.  `staging_folder_id` is where staged mail waits, once that was needed.
     `time_zone` is the IANA name of the zone that is set in the mailbox.  Of the due times
-    `analysis_due_at` is that of the next pattern analysis, and `work_due_at` that of the next
-    look at what is to be executed, unset while there is nothing.
+    `analysis_due_at` is that of the next pattern analysis.  `work_due_at` is set when something
+    has changed that may let go on what was put off, such as the end of a pause.  `mirrored` has
+    the inbox rules at Microsoft that mirror ours, by rule: {graph_rule_id, digest}.
     """
 
     id = StringField(primary_key=True, max_length=64)
@@ -68,6 +70,7 @@ class Mailbox(Document):
     analysis_due_at = DateTimeField()
     analysed_at = DateTimeField()
     work_due_at = DateTimeField()
+    mirrored = DictField()
     created_at = DateTimeField(required=True)
     updated_at = DateTimeField(required=True)
 
@@ -84,5 +87,10 @@ class Mailbox(Document):
             ("tenant_id", "id"),
             {"fields": ["analysis_due_at"], "sparse": True},
             {"fields": ["work_due_at"], "sparse": True},
+            {
+                "fields": ["settings.mirror_rules"],
+                "partialFilterExpression": {"settings.mirror_rules": True},
+            },
+            {"fields": ["mirrored"], "sparse": True},
         ],
     }

@@ -33,7 +33,9 @@ class StagedEmail(Document):
 
     Whoever sets `staged` to `executing` or `rescuing` alone may act.  `expired`: the mail
     went elsewhere by itself.  `cleanup_at`, when the row goes, is set only once it is over.
-    `alerted_at` is when its user was reminded that it is about to be executed.
+    `expires_at` is when it has waited for long enough, `due_at` when to look at it next, set
+    exactly while it is `staged`: it is executed only within working hours.  `alerted_at` is when
+    its user was reminded of that.  `staging_folder` is where it waits.
     """
 
     user_id = StringField(required=True)
@@ -45,8 +47,10 @@ class StagedEmail(Document):
     sender_name = StringField()
     subject = StringField()
     original_folder = StringField(required=True)
+    staging_folder = StringField(required=True)
     staged_at = DateTimeField(required=True)
     expires_at = DateTimeField(required=True)
+    due_at = DateTimeField()
     cleanup_at = DateTimeField()
     status = StringField(required=True, choices=STAGED_STATUSES, default="staged")
     actions = EmbeddedDocumentListField(StagedAction)
@@ -63,8 +67,12 @@ class StagedEmail(Document):
         "indexes": [
             ("user_id", "status", "expires_at"),
             ("mailbox_id", "status", "expires_at"),
-            ("status", "expires_at"),
             ("rule_id", "status"),
+            {
+                "fields": ["mailbox_id", "due_at"],
+                "partialFilterExpression": {"due_at": {"$exists": True}},
+            },
+            {"fields": ["due_at"], "sparse": True},
             {
                 "fields": ["mailbox_id", "message_id"],
                 "unique": True,
