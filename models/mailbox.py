@@ -85,6 +85,7 @@ class Mailbox(Document):
                 "partialFilterExpression": {"home_account_id": {"$gt": ""}},
             },
             ("tenant_id", "id"),
+            ("tenant_id", "email"),
             {"fields": ["analysis_due_at"], "sparse": True},
             {"fields": ["work_due_at"], "sparse": True},
             {

@@ -1,5 +1,8 @@
 """What is to be done with which mail."""
 
+import re
+from collections.abc import Sequence
+
 from mongoengine import (
     BooleanField,
     DateTimeField,
@@ -10,6 +13,7 @@ from mongoengine import (
     IntField,
     ListField,
     StringField,
+    ValidationError,
 )
 
 RULE_ACTIONS = (
@@ -23,6 +27,50 @@ RULE_ACTIONS = (
     "forward",
 )
 RULE_SCOPES = ("user", "org")
+#: What a rule of a tenant may do: nothing that needs a folder of one mailbox, or sends mail.
+ORG_ACTIONS = ("delete", "archive", "mark_read", "flag", "categorize", "popup")
+#: What an action cannot do without.
+NEEDS = {
+    "move": "to_folder",
+    "categorize": "category",
+    "popup": "popup_message",
+    "forward": "forward_to",
+}
+MOST_ACTIONS = 10
+_ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
+
+
+def is_address(text: str) -> bool:
+    """Return whether `text` has the form of a mail address."""
+    return bool(_ADDRESS.fullmatch(text))
+
+
+def _check_conditions(conditions: "RuleConditions") -> None:
+    """Refuse a rule that would be for no mail, or for any."""
+    if not any(getattr(conditions, name) for name in RuleConditions._fields):
+        raise ValidationError("set at least one condition: without any, no mail is meant")
+    for address in conditions.sender_email:
+        if not is_address(address):
+            raise ValidationError("sender_email: expected addresses such as name@example.com")
+    if "@" in (conditions.sender_domain or ""):
+        raise ValidationError("sender_domain: expected a domain such as example.com, without @")
+
+
+def _check_actions(actions: Sequence["RuleAction"]) -> None:
+    """Refuse actions that lack what they need, or that contradict each other."""
+    if not 1 <= len(actions) <= MOST_ACTIONS:
+        raise ValidationError(f"give a rule 1 to {MOST_ACTIONS} actions")
+    kinds = [action.action_type for action in actions]
+    for action in actions:
+        needed = NEEDS.get(action.action_type)
+        if needed and not getattr(action, needed):
+            raise ValidationError(f"{needed}: {action.action_type} needs one")
+        if not all(is_address(address) for address in action.forward_to):
+            raise ValidationError("forward_to: expected addresses such as name@example.com")
+    if len(kinds) != len(set(kinds)):
+        raise ValidationError("name each kind of action once")
+    if sum(kind in ("move", "archive", "delete") for kind in kinds) > 1:
+        raise ValidationError("move, archive and delete exclude each other: keep one of them")
 
 
 class RuleConditions(EmbeddedDocument):
@@ -65,7 +113,8 @@ class Rule(Document):
     The enabled rule with the lowest `priority` whose conditions hold is the one that is
     executed: the user's own before those of the tenant.  `skip_staging`: what it deletes does
     not wait for 24 hours first.  `graph_rule_id` is the inbox rule at Microsoft that mirrors it;
-    `mirror_error` why there is none, although it was asked for.
+    `mirror_error` why there is none, although it was asked for.  `version` grows with every change
+    of what the rule says.
     """
 
     user_id = StringField()
@@ -76,15 +125,29 @@ class Rule(Document):
     is_enabled = BooleanField(required=True, default=True)
     skip_staging = BooleanField(required=True, default=False)
     priority = IntField(required=True, default=0)
-    conditions = EmbeddedDocumentField(RuleConditions, required=True)
-    actions = EmbeddedDocumentListField(RuleAction, required=True)
+    conditions = EmbeddedDocumentField(RuleConditions, required=True, validation=_check_conditions)
+    actions = EmbeddedDocumentListField(RuleAction, required=True, validation=_check_actions)
     stats = EmbeddedDocumentField(RuleStats, default=RuleStats)
     graph_rule_id = StringField()
     mirror_error = StringField()
     scope = StringField(required=True, choices=RULE_SCOPES, default="user")
     created_by = StringField()
+    version = IntField(required=True, default=0)
     created_at = DateTimeField(required=True)
     updated_at = DateTimeField(required=True)
+
+    def clean(self) -> None:
+        """Refuse a rule that is neither of one mailbox nor of a tenant, or does what it may not."""
+        if self.scope == "user":
+            if not (self.user_id and self.mailbox_id):
+                raise ValidationError("mailbox_id: a rule needs a mailbox")
+            return
+        if self.user_id or self.mailbox_id:
+            raise ValidationError("mailbox_id: a rule of a tenant has no mailbox")
+        if self.conditions and self.conditions.from_folder:
+            raise ValidationError("from_folder: a rule of a tenant knows no folder of a mailbox")
+        if not {action.action_type for action in self.actions} <= set(ORG_ACTIONS):
+            raise ValidationError(f"actions: a rule of a tenant may only {', '.join(ORG_ACTIONS)}")
 
     meta = {  # noqa: RUF012
         "collection": "rules",
@@ -112,6 +175,8 @@ class TenantPolicy(Document):
     id = StringField(primary_key=True)
     whitelisted_senders = ListField(StringField(max_length=320))
     whitelisted_domains = ListField(StringField(max_length=255))
+    #: Counts up with every rule that forwards, so that two cannot make a circle at once.
+    forwards = IntField(default=0)
     updated_at = DateTimeField()
 
     meta = {"collection": "tenant_policies", "auto_create_index": False}  # noqa: RUF012
