@@ -22,7 +22,8 @@ from pymongo import UpdateOne, monitoring
 
 from models import Record, SyncState
 from pipeline import dispatch, embedded
-from pipeline.clients.credentials import ConnectionCredentials, load_connection
+from pipeline.clients.credentials import load_connection
+from pipeline.clients.google_credentials import ConnectionCredentials
 from pipeline.clients.keyring import new_key
 from pipeline.config import settings
 from pipeline.connect import connect_google

@@ -25,10 +25,10 @@ from pipeline.clients.credentials import (
     load_connection,
     read_secrets,
     store_composio_connection,
-    store_google_connection,
 )
-from pipeline.clients.google_scopes import missing_scope
+from pipeline.clients.google_credentials import store_google_connection
 from pipeline.clients.grants import Grant
+from pipeline.clients.scopes import missing_scope
 from pipeline.errors import Gone, Permanent, ReauthRequired, Transient
 from pipeline.jobs.sending import Send
 from pipeline.sources import PUSHED_SOURCES, SOURCES

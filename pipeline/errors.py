@@ -2,6 +2,7 @@
 
     HeadraceError
     ├── Transient         try again with backoff; the state becomes due again
+    │   └── Changed       somebody has changed the item meanwhile: read it again first
     ├── RateLimited       wait until the scope may call again; costs no attempt
     ├── Unfinished        a part is done: go on behind the others; costs no attempt
     ├── CursorExpired     list the stream in full under a new generation
@@ -23,6 +24,10 @@ class HeadraceError(Exception):
 
 class Transient(HeadraceError):
     """A store, the network or a provider failed in a way that usually passes."""
+
+
+class Changed(Transient):
+    """The item is not any more as it was read, so the conditional change was not made."""
 
 
 class RateLimited(HeadraceError):

@@ -1,7 +1,8 @@
-"""The stored grants of users, and Google credentials that keep them current.
+"""The stored grants of users: found, read, replaced, and kept current by one worker at a time.
 
-What a connection stores is encrypted JSON: for the broker `own` an OAuth client,
-its refresh token and the latest access token; for `composio` account ids.
+What a connection stores is encrypted JSON: of Google an OAuth client, its refresh
+token and the latest access token, or account ids at `composio`; of Microsoft the
+token cache of MSAL.
 """
 
 from __future__ import annotations
@@ -10,23 +11,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
-import requests
-from google.auth.credentials import TokenState
-from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import Request
-from google.oauth2 import reauth
-from google.oauth2.credentials import Credentials
 from redis.exceptions import LockError, RedisError
 from redis.lock import Lock
 
 from models import Connection
-from pipeline.clients.authorized_user import email_of, scopes_of, secrets_of
-from pipeline.clients.google_errors import classify
-from pipeline.clients.google_scopes import missing_scope
 from pipeline.clients.keyring import Keyring, Unreadable
+from pipeline.clients.scopes import missing_scope
 from pipeline.config import settings
 from pipeline.errors import Permanent, ReauthRequired, Transient
 from pipeline.heartbeat import Heartbeat
@@ -72,18 +64,6 @@ def check_scopes(connection: Row, source: str) -> None:
         raise ReauthRequired(f"{source} needs the scope {missing}")
 
 
-def store_google_connection(
-    user_id: str, authorized_user_info: Mapping[str, Any], now: datetime
-) -> None:
-    """Store a grant given in Google's authorized-user form; replaces one that is there.
-
-    Raises Permanent that names the field which is missing or wrong, and
-    Misconfigured for one whose secrets were blotted out before they came here.
-    """
-    secrets, scopes = secrets_of(authorized_user_info), scopes_of(authorized_user_info)
-    _store(user_id, "own", secrets, scopes, now, email_of(authorized_user_info))
-
-
 def store_composio_connection(
     user_id: str, account_ids: Mapping[str, str], now: datetime | None = None
 ) -> None:
@@ -93,7 +73,7 @@ def store_composio_connection(
     """
     if not account_ids or not all(account_ids.values()):
         raise Permanent("Composio connection: an account id is missing")
-    _store(user_id, "composio", {"account_ids": dict(account_ids)}, [], now or datetime.now(UTC))
+    store(user_id, "composio", {"account_ids": dict(account_ids)}, [], now or datetime.now(UTC))
 
 
 def read_secrets(connection: Row) -> Row:
@@ -120,104 +100,36 @@ def mark(connection: Row, status: str, reason: str) -> None:
     )
 
 
-class ConnectionCredentials(Credentials):
-    """Access to Google for one connection; its refreshes are shared by all workers.
+def reloaded(connection: Row) -> Row:
+    """Return the connection as it is now, on the same terms as `connection` was loaded.
 
-    Belongs to one thread, like its base class.  `connection` is the row as last read or written.
+    Raises ReauthRequired if it does not serve any more.
     """
+    leaving = connection["status"] == DISCONNECTED
+    return load_connection(connection["user_id"], connection["provider"], leaving=leaving)
 
-    def __init__(self, connection: Row) -> None:
-        """Raises ReauthRequired (and marks the connection) if what is stored cannot be read."""
-        self._use(connection)
 
-    def refresh(self, request: object) -> None:  # noqa: ARG002
-        """Take the access token that another worker just got, else get a new one.
+def save_refreshed(connection: Row, secrets: Row, changes: Row) -> Row:
+    """Store new tokens, unless a newer version is there: then that one counts.
 
-        Uses its own transport, with our timeout, instead of `request`.  Raises
-        ReauthRequired (and marks the connection), Misconfigured or Transient.
-        """
-        with _single_flight(self.connection):
-            before = self.token
-            self._reload()
-            if self.token == before or self.token_state is TokenState.INVALID:
-                self._refresh_at_google()
-
-    def _use(self, connection: Row) -> None:
-        secrets = read_secrets(connection)
-        expiry = secrets.get("expiry")
-        super().__init__(  # type: ignore[no-untyped-call]
-            secrets.get("token"),
-            refresh_token=secrets["refresh_token"],
-            token_uri=f"{settings().google_oauth_base_url}/token",
-            client_id=secrets["client_id"],
-            client_secret=secrets["client_secret"],
-            # The library compares with naive times.
-            expiry=datetime.fromisoformat(expiry).replace(tzinfo=None) if expiry else None,
-        )
-        self.connection = connection
-
-    def _reload(self) -> None:
-        whose = self.connection
-        leaving = whose["status"] == DISCONNECTED
-        self._use(load_connection(whose["user_id"], whose["provider"], leaving=leaving))
-
-    def _refresh_at_google(self) -> None:
-        with requests.Session() as session:
-            request = partial(Request(session), timeout=settings().provider_timeout_seconds)
-            try:
-                # No scopes are sent: one that the user took back would fail every refresh.
-                token, refresh_token, expiry, answer, _ = reauth.refresh_grant(  # type: ignore[no-untyped-call]
-                    request, self.token_uri, self.refresh_token, self.client_id, self.client_secret
-                )
-                scopes = answer.get("scope", "").split()
-            except GoogleAuthError as error:
-                refused = classify(error, "token refresh")
-                if isinstance(refused, ReauthRequired):
-                    if self._overtaken():
-                        return
-                    mark(self.connection, "needs_reauth", str(refused))
-                raise refused from None
-            except (TypeError, ValueError, AttributeError):
-                raise Transient("the token endpoint gave no usable answer") from None
-        secrets = {
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
-            "refresh_token": refresh_token,
-            "token": token,
-            "expiry": f"{expiry.isoformat()}Z" if expiry else None,
-        }
-        self._save(secrets, scopes)
-
-    def _overtaken(self) -> bool:
-        """Return whether somebody else has got a newer token, and use it if so.
-
-        Happens to a worker that was stopped for longer than its lock lives:
-        where refresh tokens rotate, the one that it read is refused.
-        """
-        version = self.connection["version"]
-        self._reload()
-        return bool(self.connection["version"] != version)
-
-    def _save(self, secrets: Row, scopes: list[str]) -> None:
-        """Store new tokens, unless a newer version is there: then that one counts."""
-        connection = self.connection
-        changes = {
-            "credentials": _sealed(connection, secrets),
-            "granted_scopes": scopes or connection.get("granted_scopes", []),
-            "refreshed_at": datetime.now(UTC),
-        }
-        result = collection(Connection).update_one(
-            {"_id": connection["_id"], "version": connection["version"]},
-            {"$set": changes, "$inc": {"version": 1}},
-        )
-        if result.modified_count:
-            self._use({**connection, **changes, "version": connection["version"] + 1})
-        else:
-            self._reload()
+    `changes` are fields that change with them.  Returns the connection as it is now.
+    """
+    written = {
+        "credentials": sealed(connection, secrets),
+        "refreshed_at": datetime.now(UTC),
+        **changes,
+    }
+    result = collection(Connection).update_one(
+        {"_id": connection["_id"], "version": connection["version"]},
+        {"$set": written, "$inc": {"version": 1}},
+    )
+    if not result.modified_count:
+        return reloaded(connection)
+    return {**connection, **written, "version": connection["version"] + 1}
 
 
 @contextmanager
-def _single_flight(connection: Row) -> Iterator[None]:
+def single_flight(connection: Row) -> Iterator[None]:
     """Let one worker at a time refresh a connection; the others wait, but not for ever."""
     lock = Lock(
         redis_client(),
@@ -242,7 +154,7 @@ def _single_flight(connection: Row) -> Iterator[None]:
         raise Transient("another worker is refreshing this connection") from None
 
 
-def _store(
+def store(
     user_id: str,
     broker: str,
     secrets: Mapping[str, Any],
@@ -250,6 +162,7 @@ def _store(
     now: datetime,
     email: str = "",
 ) -> None:
+    """Make a grant at Google the user's connection, whatever was there before."""
     whose = {"user_id": user_id, "provider": "google"}
     update = replacement(whose, broker, secrets, scopes, now, {"email": email} if email else {})
     collection(Connection).update_one(whose, update, upsert=True)
@@ -272,7 +185,7 @@ def replacement(
         "$set": {
             "broker": broker,
             "status": "active",
-            "credentials": _sealed(whose, secrets),
+            "credentials": sealed(whose, secrets),
             "granted_scopes": list(scopes),
             "connected_at": now,
             **account,
@@ -282,7 +195,7 @@ def replacement(
     }
 
 
-def _sealed(connection: Row, secrets: Mapping[str, Any]) -> Row:
+def sealed(connection: Row, secrets: Mapping[str, Any]) -> Row:
     data = json.dumps(secrets).encode()
     return {**Keyring.from_settings().encrypt(data, _context(connection))}
 

@@ -14,12 +14,8 @@ from googleapiclient.http import BatchHttpRequest
 
 from pipeline import metrics
 from pipeline.clients.composio import ComposioHttp, ComposioTransport
-from pipeline.clients.credentials import (
-    ConnectionCredentials,
-    check_scopes,
-    load_connection,
-    mark,
-)
+from pipeline.clients.credentials import check_scopes, load_connection, mark
+from pipeline.clients.google_credentials import ConnectionCredentials
 from pipeline.clients.google_errors import PROVIDER_ERRORS, classify, status_of
 from pipeline.clients.google_methods import (
     APIS,

@@ -17,13 +17,13 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import httplib2
 from google.auth.exceptions import GoogleAuthError, RefreshError
 from googleapiclient.errors import BatchError, HttpError
 
+from pipeline.clients.retry_after import seconds_of_header
 from pipeline.errors import (
     CursorExpired,
     Gone,
@@ -214,7 +214,7 @@ class _Refusal:
 
     def _wait_seconds(self) -> float:
         asked = (
-            _seconds_of_header(self.retry_after),
+            seconds_of_header(self.retry_after),
             _seconds_until(_RETRY_AT.search(self.text)),
             _seconds_of_delay(self.retry_delay),
         )
@@ -239,18 +239,6 @@ def _error_of(content: bytes) -> dict[str, Any]:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _seconds_of_header(value: str) -> float:
-    """Return the seconds of a Retry-After header, which is a number or a date; 0 if neither."""
-    if value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    aware = moment.replace(tzinfo=moment.tzinfo or UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
 
 
 def _seconds_until(found: re.Match[str] | None) -> float:

@@ -2,8 +2,9 @@
 
 Google also limits how many calls of one user run at the same time.  One sync per
 user and source makes them one after the other, so that is the size of a batch.
+Microsoft lets four run at a time per mailbox: see pipeline.clients.microsoft.
 
-The numbers are those of a Google Cloud project made since May 2026.  Google also
+Google's numbers are those of a Google Cloud project made since May 2026.  Google also
 names a daily amount per project (Calendar 1,000,000 requests, Gmail 80,000,000
 units) above which it may charge; it refuses nothing there, so neither do we.
 """
@@ -11,6 +12,7 @@ units) above which it may charge; it refuses nothing there, so neither do we.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -28,6 +30,7 @@ WINDOW_SLOTS = 30
 COUNTED_SLOTS = WINDOW_SLOTS + 2
 
 _MINUTE = 60.0
+_TEN_MINUTES = 600.0
 _DAY = 86_400.0
 
 
@@ -149,23 +152,37 @@ GOOGLE_TASKS = Profile(
     source="https://developers.google.com/workspace/tasks/limits",
 )
 
+MICROSOFT_MAIL = Profile(
+    name="microsoft-mail",
+    version="microsoft-2026-05",
+    # Per app and mailbox; and per app, whatever it asks for and whoever's it is.
+    levels=(Level("user", 10_000, _TEN_MINUTES), Level("project", 130_000, 10.0)),
+    source="https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits",
+    # https://learn.microsoft.com/graph/json-batching
+    batch_calls=20,
+)
+
 _BY_API = {
     "calendar": GOOGLE_CALENDAR,
     "gmail": GOOGLE_GMAIL,
     "people": GOOGLE_PEOPLE,
     "tasks": GOOGLE_TASKS,
+    "graph": MICROSOFT_MAIL,
 }
 
+#: A method of Microsoft Graph begins with it.
+_VERB = re.compile(r"[A-Z]+( |$)")
 
 PROFILES: tuple[Profile, ...] = tuple(_BY_API.values())
 
 
 def profile_of(method: str) -> Profile:
-    """Return the profile of a Google method such as `gmail.users.messages.get`.
+    """Return the profile of a method.
 
-    Raises ValueError for an API that has none.
+    Google's have names, such as `gmail.users.messages.get`, Microsoft's are verb and
+    path, such as `GET /me/messages/{id}`.  Raises ValueError for an API that has none.
     """
-    api = method.partition(".")[0]
+    api = "graph" if _VERB.match(method) else method.partition(".")[0]
     if api not in _BY_API:
         raise ValueError(f"no quota profile for {method}; known are {', '.join(_BY_API)}")
     return _BY_API[api]

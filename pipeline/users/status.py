@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models import DEFAULT_TENANT, Connection, SyncRun, SyncState, User
-from pipeline.clients.google_scopes import missing_scope
+from pipeline.clients.scopes import missing_scope
 from pipeline.config import settings
 from pipeline.freshness import is_fresh, stale_at
 from pipeline.jobs.controls import Pause

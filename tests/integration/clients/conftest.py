@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.clients.credentials import load_connection, store_google_connection
+from pipeline.clients.credentials import load_connection
+from pipeline.clients.google_credentials import store_google_connection
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import Row
 

@@ -13,14 +13,13 @@ from redis.lock import Lock
 
 from models import Connection
 from pipeline.clients.credentials import (
-    ConnectionCredentials,
     check_scopes,
     load_connection,
     mark,
     read_secrets,
     store_composio_connection,
-    store_google_connection,
 )
+from pipeline.clients.google_credentials import ConnectionCredentials, store_google_connection
 from pipeline.errors import (
     HeadraceError,
     Misconfigured,

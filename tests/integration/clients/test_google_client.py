@@ -16,8 +16,9 @@ from google_calls import GET, LIST, Connect, RequestsOf, gets, kinds, message_id
 
 from models import Connection
 from pipeline import metrics
-from pipeline.clients.credentials import read_secrets, store_google_connection
+from pipeline.clients.credentials import read_secrets
 from pipeline.clients.google import GoogleClient
+from pipeline.clients.google_credentials import store_google_connection
 from pipeline.errors import (
     CursorExpired,
     Gone,

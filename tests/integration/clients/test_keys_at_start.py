@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from models import Connection, KeyCheck
-from pipeline.clients.credentials import load_connection, read_secrets, store_google_connection
+from pipeline.clients.credentials import load_connection, read_secrets
+from pipeline.clients.google_credentials import store_google_connection
 from pipeline.clients.keyring import check_keys, new_key
 from pipeline.config import settings
 from pipeline.errors import Misconfigured, ReauthRequired

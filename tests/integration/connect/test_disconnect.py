@@ -8,12 +8,9 @@ import pytest
 from visits import SOURCES, Visits, connection_of, refresh_token_of, state_of, statuses_of
 
 from models import Connection, Record, SyncState
-from pipeline.clients.credentials import (
-    ConnectionCredentials,
-    load_connection,
-    store_google_connection,
-)
+from pipeline.clients.credentials import load_connection
 from pipeline.clients.google import GoogleClient
+from pipeline.clients.google_credentials import ConnectionCredentials, store_google_connection
 from pipeline.connect import Disconnected, connect_composio, disconnect, remove_connection
 from pipeline.errors import Gone, LeaseLost, ReauthRequired, Transient
 from pipeline.sandbox.client import SandboxClient

@@ -1,0 +1,15 @@
+"""Which client makes the calls of a source."""
+
+from __future__ import annotations
+
+from pipeline.clients.google import GoogleClient
+from pipeline.clients.microsoft import MicrosoftClient
+
+
+def client_for(provider: str, user_id: str, source: str) -> GoogleClient | MicrosoftClient:
+    """Return the client that a sync of `source` needs, as a context manager.
+
+    Raises ReauthRequired if the user must connect, or grant a scope, first.
+    """
+    client = MicrosoftClient if provider == "microsoft" else GoogleClient
+    return client.for_source(user_id, source)
