@@ -12,6 +12,12 @@ from pipeline.startup import prepare_worker  # noqa: E402
 
 prepare_worker()
 
-from actors import data_sync, graph, webhook_process, webhook_renewal  # noqa: E402
+from actors import (  # noqa: E402
+    data_sync,
+    graph,
+    pattern_analysis,
+    webhook_process,
+    webhook_renewal,
+)
 
-__all__ = ["data_sync", "graph", "webhook_process", "webhook_renewal"]
+__all__ = ["data_sync", "graph", "pattern_analysis", "webhook_process", "webhook_renewal"]

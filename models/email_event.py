@@ -26,12 +26,17 @@ class Sender(EmbeddedDocument):
 
 
 class EventMetadata(EmbeddedDocument):
-    """What kind of mail it is, and which rule did it if a rule did."""
+    """What kind of mail it is, and which rule did it if a rule did.
+
+    `found_at_start`: it was there when the mailbox was first listed; what had been done
+    with it before is not known, so that it says nothing about its user's habits.
+    """
 
     has_list_unsubscribe = BooleanField(default=False)
     is_newsletter = BooleanField(default=False)
     is_automated = BooleanField(default=False)
     automated_by_rule = StringField()
+    found_at_start = BooleanField()
 
 
 class EmailEvent(Document):

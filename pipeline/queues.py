@@ -251,6 +251,8 @@ JOBS: dict[str, Job] = {
         Job("google_notification", WEBHOOK_PROCESS, ("subscription_id",), rerun=True),
         Job("renew_subscriptions", WEBHOOK_RENEWAL),
         Job("subscribe", WEBHOOK_RENEWAL, ("user_id", "source"), rerun=True),
+        Job("find_analyses", PATTERN_ANALYSIS),
+        Job("analyze_patterns", PATTERN_ANALYSIS, ("user_id", "mailbox_id")),
     )
 }
 

@@ -24,6 +24,7 @@ SCHEDULES = (
     Schedule("dispatch", "dispatch", "cron_dispatch"),
     Schedule("sweep", "sweep", "cron_sweep"),
     Schedule("renewal", "renew_subscriptions", "cron_renewal"),
+    Schedule("pattern-analysis", "find_analyses", "cron_pattern_analysis"),
 )
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
