@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import requests
 
+from pipeline.sandbox.microsoft.life.client import LifeClient
+
 Item = dict[str, Any]
 
 
@@ -27,7 +29,7 @@ class SandboxUser:
     total: int
 
 
-class SandboxClient:
+class SandboxClient(LifeClient):
     """Talks to the sandbox at `base_url`.  Every method raises SandboxError when refused.
 
     One instance may be used by one thread at a time.

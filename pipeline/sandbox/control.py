@@ -26,6 +26,7 @@ from pipeline.sandbox.grants import (
     Grants,
     full_scopes,
 )
+from pipeline.sandbox.microsoft.life.control import LifeControl
 from pipeline.sandbox.oauth import OAuth
 from pipeline.sandbox.population import Mutator, add_population, add_user
 from pipeline.sandbox.push.control import PushControl
@@ -72,6 +73,7 @@ class Control:
         self._store, self._grants, self._quotas = store, grants, quotas
         self._faults, self._usage, self._oauth = faults, usage, oauth
         self._deliverer, self._pushes = deliverer, PushControl(store)
+        self._lives = LifeControl(store)
         self._settings = Settings.load(store.database)
         self._use(self._settings)
 
@@ -95,6 +97,7 @@ class Control:
             "/clock": {"GET": self._show_clock, "POST": self._advance_clock},
             "/settings": {"GET": self._show_settings, "POST": self._change_settings},
             **self._pushes.table(),
+            **self._lives.table(),
         }
         return [
             Route(f"/control{path}", _endpoint(handlers), methods=list(handlers))

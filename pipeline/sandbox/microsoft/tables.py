@@ -46,10 +46,23 @@ CREATE INDEX IF NOT EXISTS graph_tokens_by_user ON graph_tokens (user_n, kind);
 CREATE TABLE IF NOT EXISTS graph_consents (
     user_n INTEGER PRIMARY KEY, scopes TEXT NOT NULL, refusal TEXT
 );
+
+CREATE TABLE IF NOT EXISTS lives (
+    user_n INTEGER PRIMARY KEY, seed INTEGER NOT NULL, made_ms INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS lived_days (
+    user_n INTEGER NOT NULL, day INTEGER NOT NULL, seed INTEGER NOT NULL,
+    PRIMARY KEY (user_n, day)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lived_mails (
+    user_n INTEGER NOT NULL, key TEXT NOT NULL, message_id TEXT NOT NULL,
+    PRIMARY KEY (user_n, key)
+) WITHOUT ROWID;
 """
 
 #: Tables whose rows go with their user.
 OF_A_USER = (
     *("mailboxes", "mail_folders", "mail_items", "mail_departures", "inbox_rules"),
     *("graph_codes", "graph_tokens", "graph_consents"),
+    *("lives", "lived_days", "lived_mails"),
 )
