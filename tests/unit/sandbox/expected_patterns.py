@@ -21,6 +21,8 @@ THRESHOLDS = {"delete": 98.0, "move": 85.0, "archive": 85.0, "mark_read": 80.0}
 _Z = 1.2816
 _SETTLED, _RECENT = timedelta(hours=24), timedelta(days=7)
 _AT_ONCE, _KNOWN_FOR = timedelta(minutes=15), timedelta(days=14)
+#: What was only read may still be put away.
+_PUTS_AWAY = (Deed.DELETE, Deed.MOVE, Deed.ARCHIVE)
 _FEWEST_MAILS, _FEWEST_MOVES = 5, 5
 
 
@@ -48,7 +50,8 @@ def confidences(
     deeds = {act.letter.key: act for act in acts}
     by_sender: dict[str, list[Letter]] = defaultdict(list)
     for letter in letters:
-        if letter.key in deeds or letter.at <= now - _SETTLED:
+        put_away = letter.key in deeds and deeds[letter.key].way.deed in _PUTS_AWAY
+        if put_away or letter.at <= now - _SETTLED:
             by_sender[letter.sender.email].append(letter)
     for email, mails in by_sender.items():
         if len(mails) < _FEWEST_MAILS or min(m.at for m in mails) > now - _KNOWN_FOR:

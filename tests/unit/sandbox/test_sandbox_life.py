@@ -119,7 +119,7 @@ def test_a_week_of_a_colleague_is_one_thread() -> None:
     assert len(threads) == 1
 
 
-def test_a_mailbox_is_found_with_mail_everywhere_and_none_that_would_hide_a_habit() -> None:
+def test_a_mailbox_is_found_with_mail_everywhere_also_where_habits_put_it() -> None:
     someone, size = life(), MailboxSize(300)
     found = list(left(someone, size, NOW))
     assert found == list(left(someone, size, NOW))
@@ -128,8 +128,12 @@ def test_a_mailbox_is_found_with_mail_everywhere_and_none_that_would_hide_a_habi
         mail.place for mail in found
     }
     assert {mail.place for mail in found} & set(someone.folders)
-    habitual = {sender.email for sender in someone.correspondents}
-    for mail in found:
-        sender = mail.message["from"]["emailAddress"]["address"]
-        assert mail.at < NOW - timedelta(days=95) or sender not in habitual
+    places = {
+        (mail.message["from"]["emailAddress"]["address"], mail.place)
+        for mail in found
+        if mail.at > NOW - timedelta(days=81)
+    }
+    filed = {(sender.email, habit.folder) for sender, habit in someone.habits() if habit.folder}
+    assert filed <= places
+    assert {mail.at < NOW - timedelta(days=95) for mail in found} == {True, False}
     assert 0 <= size_of(someone).messages <= 380

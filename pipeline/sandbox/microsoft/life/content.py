@@ -1,7 +1,7 @@
 """What is in a mailbox when it is first looked at: the mail of a person's last months, as left.
 
-Of those whose mail the person handles by habit there is only mail from before the days that are
-watched: what was done with it nobody has seen, and it would look as if nothing had been done.
+Also mail with which the person did something by habit: nobody has seen that done, so whoever takes
+it for mail that was left alone finds no habit any more.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ from random import Random
 from pipeline.sandbox.data.people import population
 from pipeline.sandbox.microsoft.life import composing, words
 from pipeline.sandbox.microsoft.life.composing import Message
-from pipeline.sandbox.microsoft.life.correspondents import Correspondent, Rhythm
+from pipeline.sandbox.microsoft.life.correspondents import Correspondent, HabitKind, Rhythm
 from pipeline.sandbox.microsoft.life.lives import Life
 from pipeline.sandbox.microsoft.rows import ARCHIVE, DELETED, DRAFTS, INBOX, JUNK, SENT
 
-#: Mail that comes by habit is at least so old when it is found.
+#: Older mail is at least so old.
 _LONG_AGO = timedelta(days=95)
+_OLD_SHARE, _HABITUAL_SHARE = 1 / 12, 1 / 4
 _CIRCLE = 40
 #: Where mail is found: well-known names, "" for a folder that the person made; and weights.
 _PLACES = {INBOX: 46, "": 28, SENT: 10, DELETED: 6, DRAFTS: 3, JUNK: 3, ARCHIVE: 4}
+
+_PUT_AWAY: dict[HabitKind, str] = {"delete": DELETED, "archive": ARCHIVE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +70,19 @@ def left(life: Life, size: MailboxSize, now: datetime) -> Iterator[Left]:
 def _endless(life: Life, size: MailboxSize, now: datetime) -> Iterator[Left]:
     random, others = life.random("content"), _others(life)
     while True:
-        if random.random() < 1 / 12:
-            yield _old(life, random, now)
+        luck = random.random()
+        age = timedelta(seconds=60 + int(random.random() ** 1.6 * size.days * 86_400))
+        if luck < _OLD_SHARE:
+            age = _LONG_AGO + timedelta(seconds=random.randint(0, 100 * 86_400))
+            yield _put_away(life, random, now - age)
+        elif luck < _OLD_SHARE + _HABITUAL_SHARE:
+            yield _put_away(life, random, now - age)
         else:
-            sender = random.choice(others)
-            age = timedelta(seconds=60 + int(random.random() ** 1.6 * size.days * 86_400))
-            yield from _thread(life, random, sender, now, age)
+            yield from _thread(life, random, random.choice(others), now, age)
 
 
 def _others(life: Life) -> list[Correspondent]:
-    """Senders whose mail nothing is done with by habit, and about whom nothing is to be learnt."""
+    """People who wrote once and will not again."""
     known = {sender.email for sender in life.correspondents}
     people = population(life.seed).circle(f"{life.user}/old mail", _CIRCLE)
     return [
@@ -86,13 +92,12 @@ def _others(life: Life) -> list[Correspondent]:
     ]
 
 
-def _old(life: Life, random: Random, now: datetime) -> Left:
-    """A mail of long ago, perhaps of a sender whose mail is filed by habit."""
-    sender = random.choice(life.correspondents)
-    filed = sender.habit.folder if sender.habit else ""
-    at = now - _LONG_AGO - timedelta(seconds=random.randint(0, 100 * 86_400))
-    message = composing.incoming(life, random, sender, _key(random)) | {"isRead": True}
-    return Left(filed or ARCHIVE, at, message)
+def _put_away(life: Life, random: Random, at: datetime) -> Left:
+    """A mail of somebody whose mail is dealt with by habit, where it is afterwards."""
+    sender, habit = random.choice(life.habits())
+    place = habit.folder or _PUT_AWAY.get(habit.kind, INBOX)
+    message = composing.incoming(life, random, sender, _key(random))
+    return Left(place, at, message | {"isRead": habit.kind != "delete"})
 
 
 def _thread(
