@@ -14,10 +14,20 @@ prepare_worker()
 
 from actors import (  # noqa: E402
     data_sync,
+    delta_sync,
     graph,
     pattern_analysis,
+    token_refresh,
     webhook_process,
     webhook_renewal,
 )
 
-__all__ = ["data_sync", "graph", "pattern_analysis", "webhook_process", "webhook_renewal"]
+__all__ = [
+    "data_sync",
+    "delta_sync",
+    "graph",
+    "pattern_analysis",
+    "token_refresh",
+    "webhook_process",
+    "webhook_renewal",
+]

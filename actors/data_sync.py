@@ -7,7 +7,7 @@ from pipeline import push
 from pipeline.dead_letters import replaying
 from pipeline.jobs.current import progress, summarize
 from pipeline.jobs.names import actor_options
-from pipeline.sync import dispatcher, engine
+from pipeline.sync import dispatcher, engine, lanes
 from pipeline.users import erasing, leaving
 
 
@@ -23,8 +23,7 @@ def sync(user_id: str, source: str) -> None:
     """Bring our copy of one user's source up to date.  Safe to run twice."""
     report = engine.sync(user_id, source, progress=progress)
     summarize(report.summary)
-    if report.lagging:
-        jobs.send("advance_graph", user_id, tenant_id=report.tenant_id)
+    jobs.send_many(lanes.nudges(user_id, source, report.tenant_id, report.lagging))
     push.after_sync(report)
     report.raise_what_is_left()
 

@@ -1,4 +1,4 @@
-"""The graph queue: bring the graph up to what has landed."""
+"""The graph queue: bring the graph up to what has landed, and find what lags behind."""
 
 from datetime import UTC, datetime
 
@@ -8,18 +8,27 @@ from pipeline import dispatch as jobs
 from pipeline.jobs.current import summarize
 from pipeline.jobs.names import actor_options
 from pipeline.jobs.sending import Send
+from pipeline.mailbox import observing
 from pipeline.projections import graph
 from pipeline.words import counted
 
-#: Users per sweep; those that are left are found a tick later.
+#: Users, and mailboxes, per sweep; those that are left are found a tick later.
 SWEEP_LIMIT = 1000
 
 
 @dramatiq.actor(**actor_options("sweep"))
 def sweep() -> None:
-    """Queue an advance for every user whose graph lags behind.  Safe to run twice."""
-    lagging = graph.lagging(datetime.now(UTC), SWEEP_LIMIT)
-    sent = jobs.send_many(Send("advance_graph", (u,), tenant_id=tenant) for u, tenant in lagging)
+    """Queue a job for every user or mailbox whose projection lags behind.  Safe to run twice."""
+    now = datetime.now(UTC)
+    sends = [
+        Send("advance_graph", (user_id,), tenant_id=tenant_id)
+        for user_id, tenant_id in graph.lagging(now, SWEEP_LIMIT)
+    ]
+    sends += [
+        Send("observe_mailbox", (user_id, mailbox_id), tenant_id=tenant_id)
+        for user_id, mailbox_id, tenant_id in observing.lagging(now, SWEEP_LIMIT)
+    ]
+    sent = jobs.send_many(sends)
     summarize(f"{sum(one.created for one in sent):,} queued of {len(sent):,} that lag")
 
 

@@ -7,7 +7,7 @@ from pipeline.jobs.current import summarize
 from pipeline.jobs.names import actor_options
 
 
-@dramatiq.actor(**actor_options("google_notification"))
-def google_notification(subscription_id: str) -> None:
+@dramatiq.actor(**actor_options("notification"))
+def notification(subscription_id: str) -> None:
     """Have the user of a subscription synced.  Safe to run twice."""
     summarize(push.act_on(subscription_id))

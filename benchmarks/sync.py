@@ -202,7 +202,7 @@ def _idle_cost(log: Log) -> Results:
             "target": f"at most {len(state['streams'])}, one per stream",
         },
         "idle_sync_mongodb_operations": {"value": len(operations), "target": "at most 4"},
-        "idle_sync_graph_jobs": {"value": int(report.lagging), "target": "0"},
+        "idle_sync_graph_jobs": {"value": len(report.lagging), "target": "0"},
     }
 
 

@@ -129,7 +129,7 @@ class SyncState(Document):
         "auto_create_index": False,
         "indexes": [
             {"fields": ["user_id", "source"], "unique": True},
-            "next_due_at",
+            ("source", "next_due_at"),
             {"fields": ["projections.graph.due_at"], "sparse": True},
             {"fields": ["projections.mailbox.due_at"], "sparse": True},
             ("source", "fresh_as_of"),

@@ -22,8 +22,10 @@ class Schedule:
 
 SCHEDULES = (
     Schedule("dispatch", "dispatch", "cron_dispatch"),
+    Schedule("delta-sync", "dispatch_mailboxes", "cron_delta_sync"),
     Schedule("sweep", "sweep", "cron_sweep"),
     Schedule("renewal", "renew_subscriptions", "cron_renewal"),
+    Schedule("token-refresh", "find_refreshes", "cron_token_refresh"),
     Schedule("pattern-analysis", "find_analyses", "cron_pattern_analysis"),
 )
 

@@ -13,7 +13,7 @@ from pipeline.sandbox.client import SandboxClient
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Cursor, Item, Source
 from pipeline.stores import Row, collection
-from pipeline.sync.landing import content_hash
+from pipeline.sync.comparing import content_hash
 from pipeline.sync.states import stream_key
 
 #: Differences per user that are described; all are counted.

@@ -13,6 +13,7 @@ from pipeline.dispatch import send_many
 from pipeline.jobs.sending import Send
 from pipeline.sources import SOURCES
 from pipeline.stores import Row, collection
+from pipeline.sync.lanes import DATA
 
 TENANTS = 20
 DEAD_LETTERS, CAUSES = 2_000, 40
@@ -59,12 +60,12 @@ def _jobs(users: int, count: int) -> Iterator[Send]:
         user = user_id(made % users)
         turn = made // users
         tenant = f"tenant-{made % users % TENANTS}"
-        if turn < len(SOURCES):
-            yield Send("sync", (user, list(SOURCES)[turn]), tenant_id=tenant)
-        elif turn == len(SOURCES):
+        if turn < len(DATA.sources):
+            yield Send("sync", (user, DATA.sources[turn]), tenant_id=tenant)
+        elif turn == len(DATA.sources):
             yield Send("advance_graph", (user,), tenant_id=tenant)
         else:
-            yield Send("google_notification", (f"subscription-{made}",), tenant_id=tenant)
+            yield Send("notification", (f"subscription-{made}",), tenant_id=tenant)
         made += 1
 
 

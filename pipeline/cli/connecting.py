@@ -41,5 +41,6 @@ def look_for_due_now() -> bool:
     """Have a worker look for who is due, instead of at the next tick; False without Redis."""
     if redis_problem():
         return False
-    dispatch.send("dispatch")
+    for job in ("dispatch", "dispatch_mailboxes"):
+        dispatch.send(job)
     return True

@@ -17,7 +17,7 @@ from pipeline.cli.output import duration, progress_bar
 from pipeline.errors import RateLimited
 from pipeline.heartbeat import Heartbeat
 from pipeline.stores import Row, collection
-from pipeline.sync import engine
+from pipeline.sync import engine, lanes
 from pipeline.sync.dry_run import dry_run as engine_dry_run
 from pipeline.sync.landing import Counts
 from pipeline.users.fleet import backfills
@@ -62,8 +62,7 @@ def sync(user_id: str, source: str, *, full: bool, wait: Wait) -> dict[str, Any]
         if again is None or again > LONGEST_WAIT_SECONDS:
             break
         wait(again)
-    if report.lagging:
-        dispatch.send("advance_graph", user_id, tenant_id=report.tenant_id)
+    dispatch.send_many(lanes.nudges(user_id, source, report.tenant_id, report.lagging))
     outcome, why = report.outcome, (report.error or {}).get("message")
     if outcome == "not_due":
         outcome, why = _why_not(user_id, source)

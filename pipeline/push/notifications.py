@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from models import Subscription, SyncState, WebhookDelivery
-from pipeline.dispatch import send
+from pipeline.dispatch import send_many
 from pipeline.push import gaps
 from pipeline.push.plan import OVER
 from pipeline.push.requests import request
 from pipeline.push.rows import LONGEST_LIFE
 from pipeline.stores import Row, collection
 from pipeline.sync import states
+from pipeline.sync.lanes import syncs_of
 
 #: Deliveries that one look takes.
 _BATCH = 1000
@@ -56,7 +57,7 @@ def _make_due(row: Row) -> None:
         key = {"user_id": user_id, "source": source}
         pushed: Any = [{"$set": {"pushed_at": "$$NOW"}}]
         collection(SyncState).update_one(key, pushed)
-        send("sync", user_id, source, tenant_id=row["tenant_id"])
+        send_many(syncs_of(user_id, [source], row["tenant_id"]))
 
 
 def _stop_again(row: Row, deliveries: list[Row]) -> None:

@@ -40,7 +40,7 @@ def wake_lost() -> int:
     """Send the jobs of deliveries that have waited for too long; returns how many."""
     until = datetime.now(UTC) - timedelta(seconds=_LOST_SECONDS)
     lost = inbox.waiting(until, _MOST_DELIVERIES)
-    sent = send_many(Send("google_notification", (row,), tenant_id=t) for row, t in lost)
+    sent = send_many(Send("notification", (row,), tenant_id=t) for row, t in lost)
     return sum(one.created for one in sent)
 
 

@@ -15,6 +15,16 @@ SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 PUSHED_SOURCES = ("google_calendar", "google_gmail")
 
 
+def projections_of(source: str) -> tuple[str, ...]:
+    """Return the projections that follow what lands of `source`: the one place that says so."""
+    return SOURCES[source].projections if source in SOURCES else Source.projections
+
+
+def sources_of(provider: str) -> list[str]:
+    """Return the names of a provider's sources."""
+    return [name for name, source in SOURCES.items() if source.provider == provider]
+
+
 def source_named(name: str) -> Source:
     """Return the source called `name`; raises Permanent that suggests the nearest."""
     if name in SOURCES:

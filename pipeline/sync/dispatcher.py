@@ -6,15 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from models import DEFAULT_TENANT, SyncState
+from models import SyncState
 from pipeline.config import settings
 from pipeline.dispatch import send_many
 from pipeline.jobs.controls import Pause
 from pipeline.jobs.reading import depth
-from pipeline.jobs.sending import Send
-from pipeline.queues import DATA_SYNC
 from pipeline.stores import Row, collection
 from pipeline.sync.held import in_words, kind_of, not_held, pauses_of_syncs
+from pipeline.sync.lanes import DATA, Lane, sync_of
 from pipeline.sync.states import release_dead_locks
 
 BATCH = 500
@@ -35,8 +34,8 @@ class Dispatched:
         return "; ".join([f"{self.queued:,} queued{already}", *map(in_words, self.pauses)])
 
 
-def queue_due() -> Dispatched:
-    """Send a job for every due state that no pause holds, until enough jobs wait.
+def queue_due(lane: Lane = DATA) -> Dispatched:
+    """Send a job for every due state of `lane` that no pause holds, until enough jobs wait.
 
     Killed between marking and sending, the states are found again after
     REQUEUE_AFTER_SECONDS.
@@ -44,21 +43,26 @@ def queue_due() -> Dispatched:
     done = Dispatched()
     since = _EPOCH
     while True:
-        done.pauses = pauses_of_syncs()
-        if _enough_wait(done.pauses):
+        done.pauses = pauses_of_syncs(lane)
+        if _enough_wait(lane, done.pauses):
             return done
-        batch = take_due(datetime.now(UTC), since=since, where=not_held(done.pauses))
+        batch = take_due(datetime.now(UTC), lane, since=since, where=not_held(done.pauses))
         if not batch:
             return done
         # What a pause holds stays due: the next batch need not look through it again.
         since = batch[-1]["next_due_at"]
-        for sent in send_many(map(_sync_of, batch)):
+        for sent in send_many(map(sync_of, batch)):
             done.queued += sent.created
             done.already += not sent.created
 
 
 def take_due(
-    now: datetime, *, since: datetime = _EPOCH, where: Row | None = None, limit: int = BATCH
+    now: datetime,
+    lane: Lane = DATA,
+    *,
+    since: datetime = _EPOCH,
+    where: Row | None = None,
+    limit: int = BATCH,
 ) -> list[Row]:
     """Mark up to `limit` states that are due as queued and return them, longest due first.
 
@@ -67,8 +71,9 @@ def take_due(
     up; so does one whose sync was never finished.
     """
     states = collection(SyncState)
-    wanted = {"next_due_at": {"$gte": since, "$lte": now}} | (where or {})
-    fields = {"user_id": 1, "source": 1, "tenant_id": 1, "next_due_at": 1}
+    conditions = [{"source": {"$in": list(lane.sources)}}, where or {}]
+    wanted: Row = {"next_due_at": {"$gte": since, "$lte": now}, "$and": conditions}
+    fields = {"user_id": 1, "source": 1, "tenant_id": 1, "mailbox_id": 1, "next_due_at": 1}
     due = list(states.find(wanted, fields).sort("next_due_at", 1).limit(limit))
     if due:
         release_dead_locks({"_id": {"$in": [state["_id"] for state in due]}})
@@ -81,16 +86,11 @@ def take_due(
     return due
 
 
-def _enough_wait(pauses: Collection[Pause]) -> bool:
+def _enough_wait(lane: Lane, pauses: Collection[Pause]) -> bool:
     """Return whether as many jobs wait as workers need, or none may be queued at all."""
     kinds = [kind_of(pause) for pause in pauses]
     if "queue" in kinds:
         return True
     # What waits already in a paused scope, at most as much again, must not keep out the others.
     shares = 1 + kinds.count("source") + kinds.count("tenant")
-    return depth(DATA_SYNC.name).waiting >= settings().dispatch_high_water * shares
-
-
-def _sync_of(state: Row) -> Send:
-    tenant_id = state.get("tenant_id") or DEFAULT_TENANT
-    return Send("sync", (state["user_id"], state["source"]), tenant_id=tenant_id)
+    return depth(lane.queue.name).waiting >= settings().dispatch_high_water * shares

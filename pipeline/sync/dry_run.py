@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pymongo.client_session import ClientSession
 
 from models import Record, SyncState
-from pipeline.clients.google import GoogleClient
+from pipeline.clients.opening import client_for
 from pipeline.config import settings
 from pipeline.errors import Permanent
 from pipeline.sources import source_named
-from pipeline.sources.base import Page
+from pipeline.sources.base import Page, Source
 from pipeline.stores import Row, collection, mongodb
-from pipeline.sync.landing import SWEEP_BATCH, Changes, Counts, Lander
+from pipeline.sync.comparing import SWEEP_BATCH, Changes
+from pipeline.sync.landing import Counts, GenerationOf, Lander
 from pipeline.sync.run import BudgetSpent, Run
 from pipeline.sync.states import Claim
 
@@ -47,8 +48,8 @@ class _DryClaim(Claim):
 class _DryLander(Lander):
     """Compares pages with what is stored; remembers in memory what it would have written."""
 
-    def __init__(self, user_id: str, source: str, parent_field: str | None, ends_at: float) -> None:
-        super().__init__(user_id, source, parent_field)
+    def __init__(self, user_id: str, source: Source, ends_at: float) -> None:
+        super().__init__(user_id, source)
         self._ends_at = ends_at
         self._seen: set[bytes] = set()
         self._written: dict[bytes, Row] = {}
@@ -57,17 +58,23 @@ class _DryLander(Lander):
         """Compare, and note every item that `page` names.  Raises BudgetSpent."""
         if time.monotonic() > self._ends_at:
             raise BudgetSpent
-        named = [*page.upserts, *page.deletions, *(r.item_id for r in page.rejected if r.item_id)]
+        broken = [rejected.item_id for rejected in page.rejected if rejected.item_id]
+        named = [*page.upserts, *page.deletions, *page.departed, *broken]
         self._seen.update(self.row_id(stream, item_id) for item_id in named)
         return super().compare(stream, page, generation)
 
-    def unseen(self, stream: str, generation: int) -> set[str]:  # noqa: ARG002
-        """Return up to SWEEP_BATCH live items that no page has named."""
+    def unseen(
+        self,
+        stream: str,
+        generation: int,  # noqa: ARG002
+        most: int = SWEEP_BATCH,
+    ) -> set[str]:
+        """Return up to `most` live items that no page has named."""
         unseen: set[str] = set()
         for row in collection(Record).find(self.live(stream), {"item_id": 1}):
             if row["_id"] not in self._seen:
                 unseen.add(row["item_id"])
-            if len(unseen) == SWEEP_BATCH:
+            if len(unseen) == most:
                 break
         return unseen
 
@@ -83,17 +90,22 @@ class _DryLander(Lander):
         stream: str,
         page: Page,  # noqa: ARG002
         changes: Changes,
-        generation: int,
+        generation_of: GenerationOf,
         patch: Row,  # noqa: ARG002
         now: datetime,
     ) -> None:
         """Remember it, and write nothing."""
-        for item_id, (_, digest) in (changes.created | changes.updated).items():
-            row = {"content_hash": digest, "generation": generation, "deleted_at": None}
-            self._written[self.row_id(stream, item_id)] = row
-        for item_id in changes.deleted:
-            row = {"content_hash": None, "generation": generation, "deleted_at": now}
-            self._written[self.row_id(stream, item_id)] = row
+        written = dict.fromkeys(changes.deleted, None) | {
+            item_id: digest for item_id, (_, digest) in (changes.created | changes.updated).items()
+        }
+        for item_id, digest in written.items():
+            home = changes.homes.get(item_id, stream)
+            self._written[self.row_id(stream, item_id)] = {
+                "stream": home,
+                "content_hash": digest,
+                "generation": generation_of(home),
+                "deleted_at": now if digest is None else None,
+            }
 
 
 def dry_run(
@@ -112,14 +124,16 @@ def dry_run(
     seconds = settings().sync_budget_seconds if limit_seconds is None else limit_seconds
     complete = True
     with (
-        GoogleClient.for_source(user_id, source_name) as client,
+        client_for(source.provider, user_id, source_name) as client,
         mongodb().client.start_session() as session,
     ):
-        lander = _DryLander(user_id, source_name, source.parent_field, time.monotonic() + seconds)
+        lander = _DryLander(user_id, source, time.monotonic() + seconds)
         claim = _DryClaim(state, session)
         run = Run(claim, source, client, lander, datetime.now(UTC), full=full)
         try:
             run.all_streams()
         except BudgetSpent:
             complete = False
-    return DryRun(run.counts, client.calls, client.units, complete)
+    # A call to Microsoft Graph is one unit, whatever it asks for.
+    units: int = getattr(client, "units", client.calls)
+    return DryRun(run.counts, client.calls, units, complete)

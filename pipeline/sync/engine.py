@@ -14,10 +14,10 @@ from typing import Any
 
 from models import DEFAULT_TENANT, SyncRun
 from pipeline import metrics
-from pipeline.clients.google import GoogleClient
+from pipeline.clients.opening import client_for
 from pipeline.config import settings
 from pipeline.errors import LeaseLost, Misconfigured, RateLimited, ReauthRequired
-from pipeline.sources import source_named
+from pipeline.sources import projections_of, source_named
 from pipeline.stores import Row, collection
 from pipeline.sync import due, states
 from pipeline.sync.cadence import after_sync, promise_seconds
@@ -53,8 +53,11 @@ def sync(
     started_at, clock = claim.state["last_attempt_at"], time.monotonic()
     run: Run | None = None
     try:
-        with states.heartbeat(claim), GoogleClient.for_source(user_id, source_name) as client:
-            lander = Lander(user_id, source_name, source.parent_field)
+        with (
+            states.heartbeat(claim),
+            client_for(source.provider, user_id, source_name) as client,
+        ):
+            lander = Lander(user_id, source)
             run = Run(claim, source, client, lander, started_at, full=full, progress=progress)
             try:
                 run.all_streams()
@@ -144,9 +147,18 @@ def _conclude(claim: Claim, run: Run | None, report: SyncReport, started_at: dat
     except LeaseLost:
         report.outcome = "lease_lost"
         return
-    watermark = claim.state["projections"]["graph"]["seq"]
-    report.lagging = claim.state["seq"] > watermark
+    report.lagging = _lagging(claim.state)
     collection(SyncRun).insert_one(_history(report, started_at, now))
+
+
+def _lagging(state: Row) -> tuple[str, ...]:
+    """Return the projections that have not seen all that has landed."""
+    watermarks: Row = state["projections"]
+    return tuple(
+        name
+        for name in projections_of(state["source"])
+        if state["seq"] > watermarks.get(name, {}).get("seq", 0)
+    )
 
 
 def _literal(value: Any) -> Any:

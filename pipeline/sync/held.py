@@ -7,17 +7,37 @@ from datetime import UTC, datetime
 
 from models import DEFAULT_TENANT
 from pipeline.jobs.controls import Pause, pauses
-from pipeline.queues import DATA_SYNC
 from pipeline.stores import Row
+from pipeline.sync.lanes import LANES, Lane, lane_of
 
 #: Which field of a state a paused scope is about.
-_FIELDS = {"source": "source", "tenant": "tenant_id", "user": "user_id"}
-_QUEUE = f"queue:{DATA_SYNC.name}"
+_FIELDS = {"source": "source", "tenant": "tenant_id", "user": "user_id", "mailbox": "mailbox_id"}
 
 
-def pauses_of_syncs() -> list[Pause]:
-    """Return the pauses that keep syncs from starting.  Raises RedisError."""
-    return [pause for pause in pauses() if pause.scope == _QUEUE or kind_of(pause) in _FIELDS]
+def pauses_of_syncs(lane: Lane | None = None) -> list[Pause]:
+    """Return the pauses that keep syncs of `lane`, or any, from starting.  Raises RedisError."""
+    lanes = LANES if lane is None else (lane,)
+    return [pause for pause in pauses() if any(_concerns(pause, one) for one in lanes)]
+
+
+def _concerns(pause: Pause, lane: Lane) -> bool:
+    kind, _, value = pause.scope.partition(":")
+    match kind:
+        case "queue":
+            return value == lane.queue.name
+        case "source":
+            return value in lane.sources
+        case "mailbox":
+            return lane.queue.one_per == "mailbox"
+        case _:
+            return kind in _FIELDS
+
+
+def scopes_of(state: Row, tenant_id: str) -> set[str]:
+    """Return the scopes whose pause holds up the syncs of a state."""
+    held = {name: state.get(field) for name, field in _FIELDS.items() if name != "tenant"}
+    held |= {"tenant": tenant_id, "queue": lane_of(state["source"]).queue.name}
+    return {f"{name}:{value}" for name, value in held.items() if value}
 
 
 def kind_of(pause: Pause) -> str:

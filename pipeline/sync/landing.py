@@ -7,26 +7,22 @@ nothing at all, and a number is published exactly with the records that bear it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 
 from pymongo import DeleteMany, InsertOne, UpdateMany, UpdateOne
 from pymongo.client_session import ClientSession
 
 from models import Record, RejectedItem, SyncState
-from models.record import record_id
 from pipeline.sources.base import Item, Page
 from pipeline.stores import Row, collection
+from pipeline.sync.comparing import Changes, Comparer
 from pipeline.sync.states import Claim
 
 Operation = InsertOne[Row] | UpdateOne | UpdateMany | DeleteMany
-
-#: Records per transaction of a sweep.
-SWEEP_BATCH = 1000
+GenerationOf = Callable[[str], int]
 
 
 @dataclass(slots=True)
@@ -39,6 +35,17 @@ class Counts:
     unchanged: int = 0
     rejected: int = 0
 
+    @classmethod
+    def of(cls, page: Page, changes: Changes) -> Self:
+        """Return what landing `changes`, which came of `page`, does."""
+        return cls(
+            created=len(changes.created),
+            updated=len(changes.updated),
+            deleted=len(changes.deleted),
+            unchanged=changes.unchanged,
+            rejected=len(page.rejected),
+        )
+
     def add(self, other: Counts) -> None:
         """Add `other` to these."""
         for name in self.__slots__:
@@ -50,132 +57,8 @@ class Counts:
         return self.created + self.updated + self.deleted
 
 
-def content_hash(item: Item) -> bytes:
-    """Return a hash that is equal for equal items, whatever the order of their fields."""
-    text = json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-@dataclass(slots=True)
-class Changes:
-    """A page compared with what is stored: only what must be written."""
-
-    created: dict[str, tuple[Item, bytes]] = field(default_factory=dict)
-    updated: dict[str, tuple[Item, bytes]] = field(default_factory=dict)
-    restored: int = 0
-    deleted: list[str] = field(default_factory=list)
-    unchanged: int = 0
-    to_stamp: list[bytes] = field(default_factory=list)
-
-    @property
-    def numbered(self) -> int:
-        """How many sequence numbers these changes need."""
-        return len(self.created) + len(self.updated) + len(self.deleted)
-
-
-class Lander:
-    """Compares and lands the pages of one stream of one (user, source)."""
-
-    def __init__(self, user_id: str, source: str, parent_field: str | None) -> None:
-        self._user_id = user_id
-        self._source = source
-        self._parent_field = parent_field
-
-    def row_id(self, stream: str, item_id: str) -> bytes:
-        """Return the `_id` of an item's record."""
-        return record_id(self._user_id, self._source, stream, item_id)
-
-    def compare(self, stream: str, page: Page, generation: int | None) -> Changes:
-        """Return what of `page` is news; with `generation`, also what must be marked as seen."""
-        parents = self._parents(page)
-        seen_broken = [r.item_id for r in page.rejected if r.item_id]
-        deletions = page.deletions | self._dependents(stream, page.deletions)
-        wanted = {*page.upserts, *deletions, *seen_broken, *parents.values()}
-        known = self.known(stream, wanted)
-        for item_id, parent in parents.items():
-            stored = known.get(self.row_id(stream, parent))
-            gone = stored is not None and stored["deleted_at"] is not None
-            if parent in page.deletions or (gone and parent not in page.upserts):
-                deletions.add(item_id)
-        changes = Changes()
-        for item_id, item in page.upserts.items():
-            if item_id in deletions:
-                continue
-            row_id = self.row_id(stream, item_id)
-            stored = known.get(row_id)
-            digest = content_hash(item)
-            if stored is None:
-                changes.created[item_id] = (item, digest)
-            elif stored["deleted_at"] is not None or stored["content_hash"] != digest:
-                changes.updated[item_id] = (item, digest)
-                changes.restored += stored["deleted_at"] is not None
-            else:
-                changes.unchanged += 1
-                self._stamp(changes, row_id, stored, generation)
-        for item_id in seen_broken:  # it is there, only unreadable: the sweep must spare it
-            row_id = self.row_id(stream, item_id)
-            self._stamp(changes, row_id, known.get(row_id), generation)
-        for item_id in sorted(deletions):
-            stored = known.get(self.row_id(stream, item_id))
-            if stored is not None and stored["deleted_at"] is None:
-                changes.deleted.append(item_id)
-        return changes
-
-    def _stamp(
-        self, changes: Changes, row_id: bytes, stored: Row | None, generation: int | None
-    ) -> None:
-        if stored and generation is not None and stored["generation"] < generation:
-            changes.to_stamp.append(row_id)
-
-    def _parents(self, page: Page) -> dict[str, str]:
-        """Return the parent of each item that goes when its parent goes.
-
-        Google reports the exceptions of a deleted series as cancelled instances,
-        just like those of a series that lives on.
-        """
-        field = self._parent_field
-        if field is None:
-            return {}
-        return {i: item[field] for i, item in page.upserts.items() if item.get(field)}
-
-    def known(self, stream: str, item_ids: Collection[str]) -> dict[bytes, Row]:
-        """Return hash, generation and deletion of those items that have a record, by its id."""
-        if not item_ids:
-            return {}
-        rows = collection(Record).find(
-            {"_id": {"$in": [self.row_id(stream, item_id) for item_id in item_ids]}},
-            {"content_hash": 1, "generation": 1, "deleted_at": 1},
-        )
-        return {row["_id"]: row for row in rows}
-
-    def _dependents(self, stream: str, parents: set[str]) -> set[str]:
-        """Return the items that go with their deleted `parents`.
-
-        Google reports the deletion of a series, but not of each of its exceptions.
-        """
-        if not parents or self._parent_field is None:
-            return set()
-        rows = collection(Record).find(
-            self.live(stream) | {f"item.{self._parent_field}": {"$in": sorted(parents)}},
-            {"item_id": 1},
-        )
-        return {row["item_id"] for row in rows}
-
-    def unseen(self, stream: str, generation: int) -> set[str]:
-        """Return up to SWEEP_BATCH live items that no page of `generation` has shown."""
-        rows = collection(Record).find(
-            self.live(stream) | {"generation": {"$lt": generation}}, {"item_id": 1}
-        )
-        return {row["item_id"] for row in rows.limit(SWEEP_BATCH)}
-
-    def live(self, stream: str) -> Row:
-        """Return the filter for the live records of `stream`."""
-        return {
-            "user_id": self._user_id,
-            "source": self._source,
-            "stream": stream,
-            "deleted_at": None,
-        }
+class Lander(Comparer):
+    """Compares and lands the pages of the streams of one (user, source)."""
 
     def land(
         self,
@@ -183,17 +66,18 @@ class Lander:
         stream: str,
         page: Page,
         changes: Changes,
-        generation: int,
+        generation_of: GenerationOf,
         patch: Row,
         now: datetime,
     ) -> None:
         """Write `changes`, the rejected items and `patch` of the state, all or nothing.
 
-        Raises LeaseLost, and writes nothing, if another run has taken over.
+        `generation_of` says as of which generation of its stream an item is seen
+        now.  Raises LeaseLost, and writes nothing, if another run has taken over.
         """
         state = claim.state
         first = state["seq"] + 1
-        rows = list(self._rows(stream, changes, generation, first, now))
+        rows = list(self._rows(stream, changes, generation_of, first, now))
         set_aside = self._set_aside(stream, page, state["rejected"], now)
         advanced = {
             **patch,
@@ -204,7 +88,7 @@ class Lander:
             - len(changes.deleted),
         }
         if changes.numbered:
-            advanced["projections.graph.due_at"] = now
+            advanced |= {f"projections.{name}.due_at": now for name in self._described.projections}
 
         def write(session: ClientSession) -> int:
             claim.write(advanced, session)
@@ -225,32 +109,41 @@ class Lander:
         state["seq"], state["records"] = advanced["seq"], advanced["records"]
 
     def _rows(
-        self, stream: str, changes: Changes, generation: int, first: int, now: datetime
+        self,
+        stream: str,
+        changes: Changes,
+        generation_of: GenerationOf,
+        first: int,
+        now: datetime,
     ) -> Iterable[Operation]:
         number = first
         for item_id, (item, digest) in changes.created.items():
+            home = changes.homes.get(item_id, stream)
             yield InsertOne(
                 {
                     "_id": self.row_id(stream, item_id),
                     "user_id": self._user_id,
                     "source": self._source,
-                    "stream": stream,
+                    "stream": home,
                     "item_id": item_id,
-                    **self._content(item, digest, generation, number, now, None),
+                    **self._content(item, digest, generation_of(home), number, now, None),
                 }
             )
             number += 1
         for item_id, (item, digest) in changes.updated.items():
-            content = self._content(item, digest, generation, number, now, None)
-            yield UpdateOne({"_id": self.row_id(stream, item_id)}, {"$set": content})
+            home = changes.homes.get(item_id, stream)
+            content = self._content(item, digest, generation_of(home), number, now, None)
+            changed = {"$set": {"stream": home} | content}
+            yield UpdateOne({"_id": self.row_id(stream, item_id)}, changed)
             number += 1
         for item_id in changes.deleted:
-            content = self._content(None, None, generation, number, now, now)
+            content = self._content(None, None, generation_of(stream), number, now, now)
             yield UpdateOne({"_id": self.row_id(stream, item_id)}, {"$set": content})
             number += 1
         if changes.to_stamp:
             yield UpdateMany(
-                {"_id": {"$in": changes.to_stamp}}, {"$set": {"generation": generation}}
+                {"_id": {"$in": changes.to_stamp}},
+                {"$set": {"generation": generation_of(stream)}},
             )
 
     def _content(

@@ -16,7 +16,7 @@ LONGEST_DELAY_SECONDS = 120.0
 
 @dataclass(slots=True)
 class SyncReport:
-    """What one sync did.  `outcome` says how it ended; `lagging`: a projection has work.
+    """What one sync did.  `outcome` says how it ended; `lagging`: the projections with work.
 
     `changed_streams` are those in which something has changed since the sync
     before; `streams_changed`: a stream came or went.
@@ -29,7 +29,7 @@ class SyncReport:
     counts: Counts = field(default_factory=Counts)
     calls: int = 0
     seconds: float = 0.0
-    lagging: bool = False
+    lagging: tuple[str, ...] = ()
     changed_streams: set[str] = field(default_factory=set)
     streams_changed: bool = False
     error: dict[str, Any] | None = None

@@ -7,19 +7,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pipeline.config import settings
 from pipeline.errors import CursorExpired, Gone, LeaseLost, Permanent, Transient
-from pipeline.sources.base import Cursor, Page, ProviderClient, Resume, Source
+from pipeline.sources.base import Cursor, Item, Page, ProviderClient, Resume, Source
 from pipeline.stores import Row
-from pipeline.sync.landing import Changes, Counts, Lander
-from pipeline.sync.states import Claim, stream_key
+from pipeline.sync.landing import Counts, Lander
+from pipeline.sync.states import Claim
+from pipeline.sync.streams import Streams
 
 log = logging.getLogger(__name__)
 
 #: Providers do not say how long a page token lives; an older listing starts over.
 LONGEST_PAUSE_OF_A_LISTING = timedelta(hours=1)
+#: Streams whose changes are fetched ahead: what came is kept in memory until its turn.
+_PREFETCHED = 20
 
 
 #: Told a share from 0 to 1, and words without personal data.
@@ -52,73 +56,65 @@ class Run:
     changed_streams: set[str] = field(default_factory=set)
     #: Whether a stream came or went.
     streams_changed: bool = False
+    streams: Streams = field(init=False)
     _deadline: float = field(init=False)
+    #: Streams that items are in and that the root stream does not have.
+    _unknown: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._deadline = time.monotonic() + settings().sync_budget_seconds
+        self.streams = Streams(self.claim.state, self.source)
 
     def all_streams(self) -> None:
         """Bring every stream up to date.  Raises BudgetSpent and pipeline.errors."""
-        if self.full:
-            self._forget_cursors()
-        self._stream(self.source.root_stream)
-        for stream in self._children():
-            if self._stored(stream).get("removed"):
-                self._drop(stream)
-            else:
-                self._child(stream)
-
-    def _forget_cursors(self) -> None:
-        patch: Row = {}
-        for key, stored in self.claim.state["streams"].items():
-            stored["fingerprint"] = patch[f"streams.{key}.fingerprint"] = None
-            if stored.get("listing"):  # its generation must not be given out again
-                stored["listing"]["fingerprint"] = None
-                patch[f"streams.{key}.listing.fingerprint"] = None
-        if patch:
+        if self.full and (patch := self.streams.forget_cursors()):
             self.claim.write(patch)
+        self._stream(self.source.root_stream)
+        done: set[str] = set()
+        while coming := [name for name in self.streams.children() if name not in done]:
+            for start in range(0, len(coming), _PREFETCHED):
+                part = coming[start : start + _PREFETCHED]
+                self._prefetch(part)
+                for stream in part:
+                    self._child(stream)
+            done.update(coming)  # what came meanwhile is read, too
 
-    def _stored(self, stream: str) -> Row:
-        """Return what the state holds of `stream`."""
-        streams: dict[str, Row] = self.claim.state["streams"]
-        return streams.setdefault(stream_key(stream), {"name": stream, "generation": 0})
-
-    def _children(self) -> list[str]:
-        names = [stored["name"] for stored in self.claim.state["streams"].values()]
-        return sorted(name for name in names if name != self.source.root_stream)
+    def _prefetch(self, streams: list[str]) -> None:
+        cursors = [
+            self.streams.of(stream)["cursor"]
+            for stream in streams
+            if not self.streams.of(stream).get("removed")
+            and not self.streams.needs_listing(stream, self.started_at)
+        ]
+        if len(cursors) > 1:
+            self.source.prefetch(self.client, cursors)
 
     def _child(self, stream: str) -> None:
         """Sync a stream that may vanish meanwhile: the next root listing decides."""
+        if self.streams.of(stream).get("removed"):
+            return self._drop(stream)
         try:
             self._stream(stream)
         except Gone:
             log.warning("stream is gone", extra={"source": self.source.name})
             self._note(stream, error="the provider says that it does not exist")
+        return None
 
     def _stream(self, stream: str) -> None:
-        if not self._needs_listing(stream):
+        if not self.streams.needs_listing(stream, self.started_at):
             try:
                 return self._changes(stream)
             except CursorExpired:
                 log.info("cursor expired", extra={"source": self.source.name})
         return self._list(stream)
 
-    def _needs_listing(self, stream: str) -> bool:
-        stored = self._stored(stream)
-        if not stored.get("cursor") or stored.get("listing"):
-            return True
-        if stored.get("fingerprint") != self.source.fingerprint(stream):
-            return True
-        limit = self.source.relist_after
-        return limit is not None and self.started_at - stored["listed_at"] > limit
-
     def _changes(self, stream: str) -> None:
-        cursor = self._stored(stream)["cursor"]
+        cursor = self.streams.of(stream)["cursor"]
         for page in self.source.pages(self.client, stream, cursor):
             patch: Row = {}
             if page.cursor is not None and page.cursor != cursor:
                 patch["cursor"] = page.cursor
-            if self._stored(stream).get("error"):
+            if self.streams.of(stream).get("error"):
                 patch["error"] = None
             self._land(stream, page, None, patch)
 
@@ -127,8 +123,10 @@ class Run:
         listing = self._listing(stream, afresh=False)
         try:
             self._read_listing(stream, listing)
-        except (CursorExpired, Permanent):
-            if listing["resume"] is None:
+        except (CursorExpired, Permanent) as error:
+            begun: Row = self.streams.of(stream).get("listing") or {}
+            expired = isinstance(error, CursorExpired) and begun.get("resume") is not None
+            if listing["resume"] is None and not expired:
                 raise
             log.info("listing starts over", extra={"source": self.source.name})
             return self._read_listing(stream, self._listing(stream, afresh=True))
@@ -139,7 +137,7 @@ class Run:
 
     def _listing(self, stream: str, *, afresh: bool) -> Row:
         """Return the listing to go on with, or a new one under the next generation."""
-        stored = self._stored(stream)
+        stored = self.streams.of(stream)
         listing: Row | None = stored.get("listing")
         fingerprint = self.source.fingerprint(stream)
         if listing and not afresh:
@@ -147,7 +145,7 @@ class Run:
             if pause < LONGEST_PAUSE_OF_A_LISTING and listing["fingerprint"] == fingerprint:
                 return listing
         return {
-            "generation": _last_generation(stored) + 1,
+            "generation": self.streams.next_generation(stream),
             "started_at": self.started_at,
             "start": self.source.first_cursor(self.started_at),
             "fingerprint": fingerprint,
@@ -204,86 +202,93 @@ class Run:
 
     def _sweep(self, stream: str, generation: int) -> None:
         """Delete what a complete listing did not show."""
-        while unseen := self.lander.unseen(stream, generation):
-            self._land(stream, Page(deletions=unseen), generation, {})
+        most = self.source.departed_at_once
+        while unseen := self.lander.unseen(stream, generation, most):
+            self._land(stream, self._found(stream, unseen), generation, {})
+
+    def _found(self, stream: str, ids: set[str]) -> Page:
+        """Ask what became of items that `stream` does not have any more."""
+        window = self.streams.window(stream, self.started_at)
+        return self.source.departed(self.client, stream, ids, window)
 
     def _drop(self, stream: str) -> None:
-        """Delete all records of a stream that the provider took away, then forget it."""
-        self._sweep(stream, _last_generation(self._stored(stream)) + 1)
-        key = stream_key(stream)
-        self.claim.write_pipeline([{"$unset": f"streams.{key}"}])
-        del self.claim.state["streams"][key]
+        """Delete all records of a stream that the provider took away, then forget it.
+
+        Those of them that are in another stream by now live on there.
+        """
+        generation = self.streams.next_generation(stream)
+        most = self.source.departed_at_once
+        while left := self.lander.unseen(stream, generation, most):
+            page = self._found(stream, left)
+            for item_id, item in list(page.upserts.items()):
+                if self.source.home(stream, item) == stream:
+                    page.delete(item_id)
+            self._land(stream, page, generation, {})
+        self.claim.write_pipeline(self.streams.forget(stream))
 
     def _land(self, stream: str, page: Page, generation: int | None, fields: Row) -> None:
         """Land one page together with `fields` of its stream, unless there is nothing to write."""
         if self.claim.lost.is_set():
             raise LeaseLost("the lease ran out")
+        self._resolve(stream, page)
         changes = self.lander.compare(stream, page, generation)
         if changes.numbered and generation is None:
             self.changed_streams.add(stream)
-        children = self._children_patch(stream, page)
+        children = self.streams.follow(page) if stream == self.source.root_stream else {}
         self.streams_changed |= bool(children)
-        patch = self._stream_patch(stream, fields) | children
+        patch = self.streams.change(stream, **fields) | children
         if changes.numbered or changes.to_stamp or page.rejected or children or generation:
-            stamp = self._stored(stream)["generation"] if generation is None else generation
-            now = datetime.now(UTC)
-            self.lander.land(self.claim, stream, page, changes, stamp, self.pending | patch, now)
+            self.lander.land(
+                self.claim,
+                stream,
+                page,
+                changes,
+                partial(self.streams.generation, stream, generation),
+                self.pending | patch,
+                datetime.now(UTC),
+            )
             self.pending = {}
-            self._count(page, changes)
+            self.counts.add(Counts.of(page, changes))
             # Only after progress that lasts: a run that finds nothing new must get to the end.
             if time.monotonic() > self._deadline:
                 raise BudgetSpent
         else:
             self.pending |= patch
-            self._count(page, changes)
+            self.counts.add(Counts.of(page, changes))
 
-    def _stream_patch(self, stream: str, fields: Row) -> Row:
-        if not fields:
-            return {}
-        stored = self._stored(stream)
-        stored.update(fields)
-        prefix = f"streams.{stream_key(stream)}"
-        return {f"{prefix}.{name}": stored[name] for name in (*fields, "name", "generation")}
+    def _resolve(self, stream: str, page: Page) -> None:
+        """Find out where the items of `page` are that have left `stream`."""
+        if page.departed:
+            # What is known to be elsewhere is that stream's to tell of.
+            asked = page.departed - self.lander.elsewhere(stream, page.departed)
+            if asked:
+                page.take(self._found(stream, asked))
+        for item_id, item in list(page.upserts.items()):
+            home = self.source.home(stream, item)
+            if home == stream:
+                continue
+            landed = self._landed_at(home, item)
+            if landed is None:
+                page.delete(item_id)
+            else:
+                page.upserts[item_id] = landed
+
+    def _landed_at(self, home: str, item: Item) -> Item | None:
+        """Return `item` as its home keeps it, or None if there is no such stream."""
+        if not self._knows(home):
+            return None
+        return self.source.as_landed(home, item, self.streams.window(home, self.started_at))
+
+    def _knows(self, stream: str) -> bool:
+        """Return whether a stream exists, by the provider's newest account."""
+        if self.streams.is_open(stream):
+            return True
+        if stream in self._unknown:
+            return False
+        self._changes(self.source.root_stream)
+        if not self.streams.is_open(stream):
+            self._unknown.add(stream)
+        return self.streams.is_open(stream)
 
     def _note(self, stream: str, **fields: Any) -> None:
-        self.pending |= self._stream_patch(stream, fields)
-
-    def _children_patch(self, stream: str, page: Page) -> Row:
-        """Open a stream for each new item of the root stream, and mark those of deleted ones."""
-        if stream != self.source.root_stream:
-            return {}
-        patch: Row = {}
-        for item_id, removed in [(i, False) for i in page.upserts] + [
-            (i, True) for i in page.deletions
-        ]:
-            child = self.source.child_stream(item_id)
-            if child is None:
-                continue
-            key = stream_key(child)
-            known = self.claim.state["streams"].get(key)
-            if removed and known and not known.get("removed"):
-                known["removed"] = True
-                patch[f"streams.{key}.removed"] = True
-            elif not removed and (known is None or known.get("removed")):
-                # A stream that comes back is listed anew: its cursor may have missed something.
-                fresh = {"name": child, "generation": _last_generation(known) if known else 0}
-                self.claim.state["streams"][key] = fresh
-                patch[f"streams.{key}"] = fresh
-        return patch
-
-    def _count(self, page: Page, changes: Changes) -> None:
-        self.counts.add(
-            Counts(
-                created=len(changes.created),
-                updated=len(changes.updated),
-                deleted=len(changes.deleted),
-                unchanged=changes.unchanged,
-                rejected=len(page.rejected),
-            )
-        )
-
-
-def _last_generation(stored: Row) -> int:
-    """Return the newest generation that a record of this stream may bear."""
-    listing: Row = stored.get("listing") or {}
-    return max(int(stored["generation"]), int(listing.get("generation", 0)))
+        self.pending |= self.streams.change(stream, **fields)

@@ -16,6 +16,7 @@ from models import DEFAULT_TENANT, SyncState, User
 from pipeline.config import settings
 from pipeline.errors import LeaseLost, Permanent
 from pipeline.heartbeat import Heartbeat
+from pipeline.sources import projections_of
 from pipeline.stores import Row, collection, mongodb
 from pipeline.sync import due, erasures
 from pipeline.sync.cadence import Cadence, promise_seconds
@@ -41,10 +42,11 @@ def stream_key(stream: str) -> str:
     return stream.replace("%", "%25").replace(".", "%2E").replace("$", "%24")
 
 
-def ensure(user_id: str, source: str, now: datetime) -> None:
+def ensure(user_id: str, source: str, now: datetime, *, mailbox_id: str | None = None) -> None:
     """Create the state of (user, source), due now; wake one that waited for its user.
 
-    Its tenant becomes that of the user, also where it was missing or another.
+    `mailbox_id` is the mailbox of one whose source is mail that we act upon.  Its
+    tenant becomes that of the user, also where it was missing or another.
     Raises Permanent, and leaves none, for a user who is being erased.
     """
     states = collection(SyncState)
@@ -53,7 +55,7 @@ def ensure(user_id: str, source: str, now: datetime) -> None:
         "status": "idle",
         "streams": {},
         "seq": 0,
-        "projections": {"graph": {"seq": 0, "failures": 0}},
+        "projections": {name: {"seq": 0, "failures": 0} for name in projections_of(source)},
         "fence": 0,
         "consecutive_failures": 0,
         "records": 0,
@@ -64,7 +66,8 @@ def ensure(user_id: str, source: str, now: datetime) -> None:
     states.update_one(
         key,
         {
-            "$set": {"tenant_id": _tenant_of(user_id)},
+            "$set": {"tenant_id": _tenant_of(user_id)}
+            | ({"mailbox_id": mailbox_id} if mailbox_id else {}),
             "$setOnInsert": {**fresh, "next_due_at": now},
         },
         upsert=True,

@@ -14,11 +14,11 @@ from models import DEFAULT_TENANT, SyncState, User
 from pipeline import dispatch
 from pipeline.errors import ReauthRequired
 from pipeline.jobs import controls
-from pipeline.jobs.sending import Send
 from pipeline.stores import Row, collection
 from pipeline.sync import erasures, states
 from pipeline.sync.dry_run import DryRun
 from pipeline.sync.dry_run import dry_run as engine_dry_run
+from pipeline.sync.lanes import syncs_of
 from pipeline.users.errors import NotNow, Unknown
 
 __all__ = ["Asked", "DryRun", "dry_run", "pause", "resume", "resync", "sync_now"]
@@ -53,7 +53,7 @@ def sync_now(
             asked.append(source)
     if not asked:
         raise ReauthRequired("these sources wait for the user, who must connect again")
-    sent = dispatch.send_many(Send("sync", (user_id, s), tenant_id=tenant_id) for s in asked)
+    sent = dispatch.send_many(syncs_of(user_id, asked, tenant_id))
     return [
         Asked(source, one.message_id, one.job_id, one.created)
         for source, one in zip(asked, sent, strict=True)

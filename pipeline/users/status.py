@@ -16,7 +16,7 @@ from pipeline.sources import SOURCES
 from pipeline.stores import Row, collection
 from pipeline.sync import erasures
 from pipeline.sync.cadence import Cadence
-from pipeline.sync.held import pauses_of_syncs
+from pipeline.sync.held import pauses_of_syncs, scopes_of
 from pipeline.users.backfill import LISTINGS, Backfill, backfill_of
 from pipeline.users.explain import Explanation, explained
 
@@ -176,7 +176,7 @@ def _source(state: Row, tenant_id: str, pauses: Sequence[Pause], now: datetime) 
     graph = (state.get("projections") or {}).get("graph", {})
     fresh_as_of: datetime | None = state.get("fresh_as_of")
     pushed_until: datetime | None = state.get("live_push_until")
-    scopes = {f"user:{user_id}", f"tenant:{tenant_id}", f"source:{source}", "queue:data-sync"}
+    scopes = scopes_of(state, tenant_id)
     return SourceStatus(
         source=source,
         status=state["status"],

@@ -66,7 +66,7 @@ class Waker:
 
 
 def _send(subscriptions: set[tuple[str, str]]) -> None:
-    send_many(Send("google_notification", (row,), tenant_id=t) for row, t in subscriptions)
+    send_many(Send("notification", (row,), tenant_id=t) for row, t in subscriptions)
 
 
 class Intake:

@@ -58,7 +58,7 @@ def user(sandbox: SandboxClient, address: str, sandbox_url: str, setting: Any) -
 
 def settle() -> None:
     """Do all jobs that notifications lead to, until there are none."""
-    while notifications := jobs("google_notification"):
+    while notifications := jobs("notification"):
         no_jobs()
         for (subscription_id,) in notifications:
             push.act_on(subscription_id)
@@ -85,7 +85,7 @@ def test_a_change_of_a_calendar_arrives_without_a_poll(user: Pushed) -> None:
     idle(user)
     stream = next(row["stream"] for row in user.rows() if "/" in row["stream"])
     put_event(user, stream.removeprefix("events/"), "pushedevent1")
-    wait_until(lambda: jobs("google_notification"), "the notification's job")
+    wait_until(lambda: jobs("notification"), "the notification's job")
     settle()
     assert found_by_a_poll(user) == 0
     [row] = user.rows(stream=stream)
@@ -102,7 +102,7 @@ def test_doubled_and_reordered_notifications_change_nothing_about_the_copy(
     user.sandbox.mutate(seed=seed, changes=60, users=[user.user_id])
     user.sandbox.wait_until_quiet()
     user.sandbox.clear_faults()
-    wait_until(lambda: jobs("google_notification"), "the notifications' jobs")
+    wait_until(lambda: jobs("notification"), "the notifications' jobs")
     settle()
     assert found_by_a_poll(user) == 0
 
@@ -118,4 +118,4 @@ def test_forged_notifications_make_nobody_due(user: Pushed, kind: str) -> None:
     user.sandbox.mutate(seed=5, changes=30, users=[user.user_id])
     user.sandbox.wait_until_quiet()
     user.sandbox.clear_faults()
-    assert jobs("google_notification") == []
+    assert jobs("notification") == []

@@ -59,7 +59,7 @@ def test_a_change_is_kept_and_its_job_is_sent(web: TestClient) -> None:
     [kept] = deliveries()
     assert (kept["_id"], kept["subscription_id"], kept["open"]) == ("c1:7", "c1", True)
     assert kept["expires_at"] - kept["received_at"] == timedelta(days=7)
-    wait_until(lambda: jobs("google_notification") == [("c1",)], "the job waits")
+    wait_until(lambda: jobs("notification") == [("c1",)], "the job waits")
     assert counted("accepted") == before + 1
 
 
@@ -70,14 +70,14 @@ def test_many_notifications_of_one_channel_are_one_job(web: TestClient) -> None:
         sent = pool.map(lambda n: web.post(PATH, headers=headers(X_Goog_Message_Number=n)), numbers)
         assert {response.status_code for response in sent} == {200}
     assert len(deliveries()) == 200
-    wait_until(lambda: jobs("google_notification") == [("c1",)], "the job waits")
+    wait_until(lambda: jobs("notification") == [("c1",)], "the job waits")
 
 
 def test_what_is_sent_again_is_answered_well_and_does_nothing(web: TestClient) -> None:
     subscription()
     state_of()
     web.post(PATH, headers=headers())
-    wait_until(lambda: jobs("google_notification"), "the job waits")
+    wait_until(lambda: jobs("notification"), "the job waits")
     push.act_on("c1")
     no_jobs()
     before = counted("duplicate")
@@ -138,7 +138,7 @@ def test_what_is_not_genuine_is_refused_counted_and_leaves_nothing(
         assert next(iter(changes)).replace("_", "-") in problem["detail"]
     assert counted(outcome) == before + 1
     assert deliveries() == []
-    assert jobs("google_notification") == []
+    assert jobs("notification") == []
 
 
 @pytest.mark.parametrize("said", [True, False])
@@ -201,7 +201,7 @@ def test_while_redis_is_away_notifications_are_kept_all_the_same(web: TestClient
         assert len(deliveries()) == 1
     finally:
         redis_client().client_unpause()
-    wait_until(lambda: jobs("google_notification") == [("c1",)], "the job waits")
+    wait_until(lambda: jobs("notification") == [("c1",)], "the job waits")
 
 
 def test_a_lost_job_is_found_missing(stores: None) -> None:
@@ -212,7 +212,7 @@ def test_a_lost_job_is_found_missing(stores: None) -> None:
         row = {"_id": f"c1:{number}", "received_at": received_at} | kept
         collection(WebhookDelivery).insert_one(row)
     assert "1 late" in push.renew_subscriptions()
-    assert jobs("google_notification") == [("c1",)]
+    assert jobs("notification") == [("c1",)]
 
 
 @given(
@@ -240,7 +240,7 @@ def test_any_mix_of_repeats_and_forgeries_makes_due_whom_it_concerns_and_nobody_
     assert statuses == wanted
     assert {row["_id"] for row in deliveries()} == {f"{c}:{n}" for c, n in genuine}
     due = {channel for channel, _ in genuine}
-    assert {channel for (channel,) in jobs("google_notification")} == due
+    assert {channel for (channel,) in jobs("notification")} == due
     for channel in due:
         push.act_on(channel)
         push.act_on(channel)

@@ -115,7 +115,7 @@ def test_everybody_who_has_the_mailbox_is_due(web: TestClient, google: Google) -
     assert response.status_code == 200
     assert {row["_id"] for row in deliveries()} == {"m1:s1", "m1:s2"}
     assert ADDRESS not in str(deliveries()).lower()
-    wait_until(lambda: jobs("google_notification") == [("s1",), ("s2",)], "both jobs wait")
+    wait_until(lambda: jobs("notification") == [("s1",), ("s2",)], "both jobs wait")
 
 
 def test_what_pubsub_sends_again_is_one_notification(web: TestClient, google: Google) -> None:

@@ -15,6 +15,7 @@ from models import Record, SyncRun, SyncState
 from pipeline.connect import connect_google
 from pipeline.errors import LeaseLost, Misconfigured, Transient
 from pipeline.sandbox.client import SandboxClient
+from pipeline.sources import SOURCES
 from pipeline.sources.base import Page
 from pipeline.stores import collection
 from pipeline.sync import engine, states
@@ -57,11 +58,11 @@ def test_a_run_that_lost_its_lease_can_change_nothing(copy: Copy) -> None:
     copy.sync(CONTACTS)
     before = list(collection(Record).find().sort("_id"))
     state = copy.state(CONTACTS)
-    lander = Lander(copy.user_id, CONTACTS, None)
+    lander = Lander(copy.user_id, SOURCES[CONTACTS])
     page = Page(upserts={"people/c1": {"resourceName": "people/c1"}})
     changes = lander.compare("connections", page, None)
     with pytest.raises(LeaseLost):
-        lander.land(stalled, "connections", page, changes, 1, {}, datetime.now(UTC))
+        lander.land(stalled, "connections", page, changes, lambda _: 1, {}, datetime.now(UTC))
     assert list(collection(Record).find().sort("_id")) == before
     assert copy.state(CONTACTS) == state
 

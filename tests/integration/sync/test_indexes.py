@@ -16,7 +16,11 @@ RECORDS = {"user_id": "u", "source": "google_calendar"}
 STREAM = {**RECORDS, "stream": "events/c", "deleted_at": None}
 QUERIES: list[tuple[type[Any], dict[str, Any], list[tuple[str, int]]]] = [
     (SyncState, {"user_id": "u", "source": "google_calendar"}, []),
-    (SyncState, {"next_due_at": {"$lte": NOW}}, [("next_due_at", 1)]),
+    (
+        SyncState,
+        {"next_due_at": {"$lte": NOW}, "$and": [{"source": {"$in": ["google_gmail", "x"]}}, {}]},
+        [("next_due_at", 1)],
+    ),
     (SyncState, {"projections.graph.due_at": {"$lte": NOW}}, []),
     (SyncState, {"source": "google_calendar"}, []),
     (SyncState, {"user_id": "u"}, []),
