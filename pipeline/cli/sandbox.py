@@ -15,6 +15,7 @@ from pipeline.cli.exits import WrongUse
 from pipeline.cli.names import require_source, suggestion
 from pipeline.cli.output import AsJson, Cell, console, examples, note, print_json, table
 from pipeline.cli.sandbox_pushes import pushes, topic
+from pipeline.cli.sandbox_simulate import simulate
 from pipeline.cli.sandbox_url import Url, running_sandbox
 from pipeline.errors import Misconfigured
 
@@ -242,6 +243,12 @@ def usage(
 
 app.command(epilog=examples(f"headrace sandbox topic {_TOPIC} --endpoint {_ENDPOINT}"))(topic)
 app.command(epilog=examples("headrace sandbox pushes", "headrace sandbox pushes --clear"))(pushes)
+app.command(
+    epilog=examples(
+        "headrace sandbox simulate --days 60 --seed 3",
+        "headrace sandbox simulate --users user0001,user0002 --json",
+    )
+)(simulate)
 
 
 def _topics(given: list[str] | None) -> list[Topic]:

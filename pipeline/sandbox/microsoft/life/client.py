@@ -12,6 +12,10 @@ Item = dict[str, Any]
 class LifeClient(ABC):
     """Mailboxes with people in them; a part of SandboxClient."""
 
+    def mailboxes(self) -> list[Item]:
+        """Mailboxes with people in them: `user`, `email`, `folders`, `messages`."""
+        return list(self._ask("GET", "microsoft/mailboxes")["mailboxes"])
+
     def add_mailboxes(
         self,
         users: list[str] | None = None,
@@ -23,8 +27,8 @@ class LifeClient(ABC):
     ) -> list[Item]:
         """Give these users, or the first `count` of all, a mailbox with folders and mail.
 
-        Each has `user`, `email`, `created`, `folders`, `messages`; those who live already stay
-        as they are.  So many `messages` come from the last `days`; without, sizes are realistic.
+        They are as `mailboxes` gives them, with `created`; those who live already stay as they
+        are.  So many `messages` come from the last `days`; without, sizes are realistic.
         """
         body: Item = {"users": users, "count": count, "seed": seed}
         if messages is not None:

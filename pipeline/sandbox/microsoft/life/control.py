@@ -24,10 +24,16 @@ class LifeControl:
 
     def table(self) -> dict[str, dict[str, Callable[[Asked], Any]]]:
         return {
-            "/microsoft/mailboxes": {"POST": self._add_mailboxes},
+            "/microsoft/mailboxes": {"GET": self._list_mailboxes, "POST": self._add_mailboxes},
             "/microsoft/live": {"POST": self._live},
             "/microsoft/habits/{user}": {"GET": self._habits},
         }
+
+    def _list_mailboxes(self, _: Asked) -> Any:
+        return {"mailboxes": [asdict(self._living.described(user)) for user in self._lively()]}
+
+    def _lively(self) -> list[User]:
+        return [user for user in self._store.users() if self._living.lives(user)]
 
     def _add_mailboxes(self, asked: Asked) -> Any:
         given = Fields(asked.body, ("users", "count", "seed", "size"))
@@ -37,8 +43,13 @@ class LifeControl:
             users = users[: given.whole("count", lowest=0)]
         seed = given.whole("seed", 1)
         size = _size(given.object("size")) if given.has("size") else None
-        added = [self._living.add_mailbox(user, seed, size) for user in users]
-        return {"mailboxes": [asdict(mailbox) for mailbox in added]}
+        created = [self._living.add_mailbox(user, seed, size) for user in users]
+        return {
+            "mailboxes": [
+                asdict(self._living.described(user)) | {"created": new}
+                for user, new in zip(users, created, strict=True)
+            ]
+        }
 
     def _live(self, asked: Asked) -> Any:
         given = Fields(asked.body, ("users", "seed", "since", "until", "phase"))
@@ -49,9 +60,8 @@ class LifeControl:
             refuse("until", "nobody lives in the future")
         phase = PHASES[PHASES.index(given.choice("phase", PHASES))]
         seed = given.whole("seed", 1)
-        users = self._named(given)
-        if users is None:
-            users = [user for user in self._store.users() if self._living.lives(user)]
+        named = self._named(given)
+        users = self._lively() if named is None else named
         done = {user.user: self._living.live(user, seed, since, until, phase) for user in users}
         return {"users": done}
 

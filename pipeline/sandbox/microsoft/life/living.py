@@ -24,12 +24,11 @@ PHASES: tuple[Phase, ...] = ("arrivals", "acts")
 
 
 @dataclass(frozen=True)
-class Added:
-    """A mailbox that was asked for; `created` is False if a life was there before."""
+class Mailbox:
+    """A mailbox in which somebody lives; how much is in it."""
 
     user: str
     email: str
-    created: bool
     folders: int
     messages: int
 
@@ -40,19 +39,21 @@ class Living:
     def __init__(self, store: Store) -> None:
         self._store, self._mail, self._database = store, store.mail, store.database
 
-    def add_mailbox(self, user: User, seed: int, size: MailboxSize | None = None) -> Added:
+    def add_mailbox(self, user: User, seed: int, size: MailboxSize | None = None) -> bool:
         """Give a user a mailbox with folders and mail; of a size of its own if none is given.
 
-        A user who lives already keeps what is there.
+        A user who lives already keeps what is there: then False.
         """
         with self._database.transaction():
-            created = self._find(user) is None
-            if created:
-                self._create(user, seed, size)
-            folders = len(self._mail.folders(user))
-            count = self._database.row("SELECT count(*) FROM mail_items WHERE user_n = ?", user.n)
-            messages = 0 if count is None else int(count[0])
-            return Added(user.user, user.email, created, folders, messages)
+            if self.lives(user):
+                return False
+            self._create(user, seed, size)
+            return True
+
+    def described(self, user: User) -> Mailbox:
+        row = self._database.row("SELECT count(*) FROM mail_items WHERE user_n = ?", user.n)
+        messages = 0 if row is None else int(row[0])
+        return Mailbox(user.user, user.email, len(self._mail.folders(user)), messages)
 
     def lives(self, user: User) -> bool:
         return self._find(user) is not None
@@ -99,7 +100,8 @@ class Living:
     def _create(self, user: User, seed: int, size: MailboxSize | None) -> None:
         now = self._store.clock.now()
         life = life_of(seed, user.user, user.email, now)
-        self._mail.ensure_mailbox(user, life.random("zone").choice(ZONES))
+        self._mail.ensure_mailbox(user)
+        self._mail.set_time_zone(user, life.random("zone").choice(ZONES))
         self._database.run(
             "INSERT INTO lives (user_n, seed, made_ms) VALUES (?, ?, ?)",
             *(user.n, seed, epoch_ms(now)),

@@ -1,0 +1,1 @@
+"""Days that the sandbox's people live, and whether we find out what their habits are."""
