@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from math import sqrt
+from typing import Any
 
 from pipeline.sandbox.microsoft.life.behaviour import Deed
 from pipeline.sandbox.microsoft.life.correspondents import HABIT_OF
@@ -62,6 +63,30 @@ def confidences(
             recent = [done[mail.key] == kind for mail in mails if mail.at > now - _RECENT]
             if kind[0] not in ("move", "archive") or sum(acted) >= _FEWEST_MOVES:
                 yield kind, confidence(acted, recent)
+
+
+_EVENTS = {
+    Deed.DELETE: "deleted",
+    Deed.MOVE: "moved",
+    Deed.ARCHIVE: "moved",
+    Deed.READ: "read",
+    Deed.REPLY: "read",
+    Deed.FLAG: "flagged",
+    Deed.CATEGORIZE: "categorized",
+}
+
+
+def events_of(letters: Iterable[Letter], acts: Iterable[Act]) -> Iterator[dict[str, Any]]:
+    """What an observer would have written down, all of a mail together."""
+    deeds = {act.letter.key: act for act in acts}
+    for letter in letters:
+        mail = {"message_id": letter.key, "sender": {"email": letter.sender.email}}
+        came = {"event_type": "arrived", "change_stamp": 1, "timestamp": letter.at}
+        yield mail | came | {"to_folder": "inbox"}
+        if act := deeds.get(letter.key):
+            folder = act.way.folder or ("archive" if act.way.deed is Deed.ARCHIVE else "")
+            done = {"event_type": _EVENTS[act.way.deed], "change_stamp": 2, "timestamp": act.at}
+            yield mail | done | {"to_folder": folder}
 
 
 def _kind(email: str, act: Act | None) -> Found | None:

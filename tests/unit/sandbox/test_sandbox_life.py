@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from expected_patterns import THRESHOLDS, Found, confidences, wilson
+from expected_patterns import THRESHOLDS, Found, confidences, events_of, wilson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.mailbox.patterns.habits import Terms, habits
 from pipeline.sandbox.microsoft.life import composing
 from pipeline.sandbox.microsoft.life.behaviour import Behaviour, deletes, files
 from pipeline.sandbox.microsoft.life.content import MailboxSize, left, size_of
@@ -68,16 +69,29 @@ def test_habits_can_be_found_out_after_sixty_days_and_nothing_else_comes_near() 
     since, found, sought = NOW - timedelta(days=60), set[tuple[str, Found]](), 0
     for user in USERS:
         someone = life(user)
-        habits = {(habit.kind, sender.email, habit.folder) for sender, habit in someone.habits()}
+        real = {(habit.kind, sender.email, habit.folder) for sender, habit in someone.habits()}
         mail, done = letters(someone, dice, since, NOW), acts(someone, dice, since, NOW)
-        sought += len(habits)
+        sought += len(real)
         for pattern, value in confidences(mail, done, NOW):
             threshold = THRESHOLDS[pattern[0]]
-            if pattern in habits and value >= threshold:
+            if pattern in real and value >= threshold:
                 found.add((user, pattern))
-            assert pattern in habits or value <= threshold - 5, (user, pattern, value)
+            assert pattern in real or value <= threshold - 5, (user, pattern, value)
     assert sought >= 4 * len(USERS)
     assert len(found) >= 0.97 * sought
+
+
+@pytest.mark.parametrize("user", USERS[:5])
+def test_the_analysis_comes_to_what_the_formulas_say(user: str) -> None:
+    someone, since = life(user), NOW - timedelta(days=60)
+    mail, done = letters(someone, dice, since, NOW), acts(someone, dice, since, NOW)
+    terms = Terms(NOW, min_samples=5, archive_folder="archive")
+    analyzed = {
+        (habit.kind.action, habit.sender_email, habit.kind.to_folder or ""): habit.confidence
+        for habit in habits(events_of(mail, done), terms)
+    }
+    expected = {kind: sure for kind, sure in confidences(mail, done, NOW) if sure >= 50}
+    assert {kind: analyzed[kind] for kind in expected} == pytest.approx(expected, abs=0.11)
 
 
 def test_the_formula_asks_for_what_people_give() -> None:
