@@ -34,7 +34,9 @@ class Connection(Document):
     is `disconnected` keeps them, so that another account is not connected to the
     same copy by mistake; its credentials are gone once the provider was told.
     `refresh_due_at` is when a grant is refreshed that nobody else has refreshed by then;
-    only Microsoft's is, which ends when it is not used.
+    only Microsoft's is, which ends when it is not used.  A grant of Microsoft's that was
+    found dead is due at once, so that its user is told.  `refresh_failures` counts tries
+    in a row.
     """
 
     user_id = StringField(required=True)
@@ -51,6 +53,7 @@ class Connection(Document):
     refreshed_at = DateTimeField()
     token_expires_at = DateTimeField()
     refresh_due_at = DateTimeField()
+    refresh_failures = IntField()
 
     meta = {  # noqa: RUF012
         "collection": "connections",

@@ -94,6 +94,7 @@ def disconnect(
     """End the connection of USER: syncs and pushes stop, the grant is revoked. The copy stays."""
     from pipeline.audit import audited
     from pipeline.cli.names import require_user
+    from pipeline.disconnecting import in_words
     from pipeline.probes import require
     from pipeline.users import leaving
 
@@ -106,7 +107,8 @@ def disconnect(
     if as_json:
         print_json({"user": user, "sources": done.sources, "grant": done.revocation})
     else:
-        note(f"Disconnected: {', '.join(done.sources)} have stopped; grant: {done.revocation}.")
+        grant = in_words(done.revocation)
+        note(f"Disconnected: {', '.join(done.sources)} have stopped; grant: {grant}.")
 
 
 @app.command(epilog=examples("headrace users erase ada", "headrace users erase ada --yes --json"))

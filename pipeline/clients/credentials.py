@@ -28,6 +28,18 @@ from pipeline.stores import Row, collection, redis_client
 _LOCK_SECONDS = 10.0
 #: The status of a connection that its user, or an operator, has ended.
 DISCONNECTED = "disconnected"
+#: Fields that are about one grant and no other.
+_OF_A_GRANT = frozenset(
+    (
+        "status_reason",
+        "refreshed_at",
+        "account_id",
+        "email",
+        "token_expires_at",
+        "refresh_due_at",
+        "refresh_failures",
+    )
+)
 
 
 def find_connection(user_id: str, provider: str) -> Row | None:
@@ -93,10 +105,16 @@ def read_secrets(connection: Row) -> Row:
 
 
 def mark(connection: Row, status: str, reason: str) -> None:
-    """Set the status of an active connection, unless it was connected anew meanwhile."""
+    """Set the status of an active connection, unless it was connected anew meanwhile.
+
+    One that is kept alive by jobs is due at once: they let its user know.
+    """
+    changes: Row = {"status": status, "status_reason": reason}
+    if connection.get("refresh_due_at"):
+        changes["refresh_due_at"] = datetime.now(UTC)
     collection(Connection).update_one(
         {"_id": connection["_id"], "version": connection["version"], "status": "active"},
-        {"$set": {"status": status, "status_reason": reason}},
+        {"$set": changes},
     )
 
 
@@ -174,13 +192,14 @@ def replacement(
     secrets: Mapping[str, Any],
     scopes: Iterable[str],
     now: datetime,
-    account: Mapping[str, str],
+    known: Mapping[str, Any],
 ) -> Row:
     """Return the update that makes the connection of `whose` user an active, new one.
 
-    `account` is what is known of the account; what was known of the former one goes.
+    `known` is what is known of the account and its tokens; what was known of the former
+    ones goes.
     """
-    forgotten = {"status_reason", "refreshed_at", "account_id", "email"} - account.keys()
+    forgotten = _OF_A_GRANT - known.keys()
     return {
         "$set": {
             "broker": broker,
@@ -188,7 +207,7 @@ def replacement(
             "credentials": sealed(whose, secrets),
             "granted_scopes": list(scopes),
             "connected_at": now,
-            **account,
+            **known,
         },
         "$unset": dict.fromkeys(forgotten, ""),
         "$inc": {"version": 1},

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ import requests
 from google.auth import jwt
 from google.auth.exceptions import GoogleAuthError
 
+from pipeline.clients.consents import Consent
 from pipeline.clients.grants import Grant
 from pipeline.config import settings
 from pipeline.errors import HeadraceError, Misconfigured, Permanent, Transient
@@ -44,23 +44,6 @@ _OURS = frozenset(
 _PASSING = frozenset(("server_error", "temporarily_unavailable", "internal_failure"))
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """What a user is asked for, and what proves that an answer belongs to it.
-
-    `verifier` is PKCE's, `nonce` comes back in the ID token.  `prompt` has Google's
-    words: "consent" for a refresh token also if there was one, "select_account".
-    """
-
-    redirect_uri: str
-    scopes: tuple[str, ...]
-    state: str
-    verifier: str
-    nonce: str
-    login_hint: str = ""
-    prompt: str = ""
-
-
 def require_client() -> None:
     """Raise Misconfigured that names the settings which the web flow needs and lacks."""
     needed = {
@@ -70,6 +53,11 @@ def require_client() -> None:
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise Misconfigured(f"{' and '.join(missing)} must be set, so that users can connect")
+
+
+def begin(asked: Consent) -> tuple[str, Consent]:
+    """Return the address of Google's consent page, and `asked`.  Raises Misconfigured."""
+    return consent_url(asked), asked
 
 
 def consent_url(asked: Consent) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
@@ -15,25 +16,35 @@ from pipeline.config import settings
 from pipeline.errors import ReauthRequired
 from pipeline.stores import Row, collection
 
+#: What goes with the credentials once they are forgotten.
+_OF_CREDENTIALS = ("credentials", "granted_scopes", "token_expires_at")
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a user has granted at Google just now.
+    """What a user has granted at a provider just now.
 
-    `account_id` is Google's id of the person, `email` the verified address in lower
-    case, empty if there is none.  `secrets` are client_id, client_secret, token,
-    expiry, and refresh_token unless Google kept to the one that it gave before.
+    `account_id` is the provider's id of the person, `email` the address in lower case,
+    empty if there is none that is sure.  `secrets` are, of Google, client_id,
+    client_secret, token, expiry, and refresh_token unless Google kept to the one that
+    it gave before; of Microsoft the token cache.  `fields` are others of the
+    connection.  What follows is known of Microsoft's accounts: see AccountFacts.
     """
 
     account_id: str
     email: str
     secrets: Mapping[str, str]
     scopes: tuple[str, ...]
+    provider: str = "google"
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    display_name: str = ""
+    directory_id: str = ""
+    time_zone: str = ""
 
     @property
     def lasts(self) -> bool:
         """Whether it outlives its access token by itself."""
-        return bool(self.secrets.get("refresh_token"))
+        return bool(self.secrets.get("refresh_token") or self.secrets.get("token_cache"))
 
 
 def store(user_id: str, known: Row | None, grant: Grant, now: datetime) -> bool:
@@ -51,8 +62,9 @@ def store(user_id: str, known: Row | None, grant: Grant, now: datetime) -> bool:
         # https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke
         secrets["refresh_token"] = read_secrets(known)["refresh_token"]
     account = {"account_id": grant.account_id} | ({"email": grant.email} if grant.email else {})
-    whose = {"user_id": user_id, "provider": "google"}
-    update = replacement(whose, "own", secrets, grant.scopes, now, account)
+    whose = {"user_id": user_id, "provider": grant.provider}
+    known_now = {**account, **grant.fields}
+    update = replacement(whose, "own", secrets, grant.scopes, now, known_now)
     connections = collection(Connection)
     if known is not None:
         same = {"_id": known["_id"], "version": known["version"]}
@@ -86,7 +98,11 @@ def end(user_id: str, provider: str) -> Row | None:
     """
     return collection(Connection).find_one_and_update(
         {"user_id": user_id, "provider": provider},
-        {"$set": {"status": DISCONNECTED, "status_reason": DISCONNECTED}, "$inc": {"version": 1}},
+        {
+            "$set": {"status": DISCONNECTED, "status_reason": DISCONNECTED},
+            "$unset": {"refresh_due_at": ""},
+            "$inc": {"version": 1},
+        },
         return_document=ReturnDocument.AFTER,
     )
 
@@ -96,7 +112,7 @@ def forget_credentials(connection: Row) -> None:
     same = {name: connection[name] for name in ("_id", "connected_at")}
     collection(Connection).update_one(
         {**same, "status": DISCONNECTED},
-        {"$unset": {"credentials": "", "granted_scopes": ""}, "$inc": {"version": 1}},
+        {"$unset": dict.fromkeys(_OF_CREDENTIALS, ""), "$inc": {"version": 1}},
     )
 
 

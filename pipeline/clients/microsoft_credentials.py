@@ -42,6 +42,11 @@ class MicrosoftCredentials:
         """Raises ReauthRequired (and marks the connection) if what is stored cannot be read."""
         self._use(connection)
 
+    @property
+    def ends_at(self) -> datetime:
+        """When the access token ends."""
+        return datetime.fromtimestamp(self._ends_at, UTC)
+
     def token(self) -> str:
         """Return an access token that serves for some minutes; see `renew` for what it raises."""
         if self._ends_at - time.time() < _SOONEST_END_SECONDS:
@@ -130,4 +135,5 @@ def refresh_fields(answer: Mapping[str, Any]) -> Row:
     return {
         "token_expires_at": now + timedelta(seconds=float(answer.get("expires_in", 0))),
         "refresh_due_at": now + timedelta(minutes=settings().microsoft_token_refresh_minutes),
+        "refresh_failures": 0,
     }

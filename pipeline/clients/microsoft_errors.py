@@ -118,6 +118,13 @@ class Refusal:
     def __str__(self) -> str:
         return f"{self.method} was answered {self.status}{f' ({self.code})' if self.code else ''}"
 
+    @property
+    def has_no_mailbox(self) -> bool:
+        """Whether the account as such has no mailbox that can be read."""
+        # Of a subscription the same code says that it is gone.
+        named = self.code == "ResourceNotFound" and "/subscriptions" not in self.method
+        return named or self.code.lower() in _WITHOUT_MAILBOX
+
     def meaning(self, *, follows_link: bool = False) -> HeadraceError:
         """Return the refusal as one of our errors.
 

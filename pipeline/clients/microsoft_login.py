@@ -17,10 +17,13 @@ import requests
 from pipeline.clients.microsoft_errors import token_refusal
 from pipeline.clients.retry_after import seconds_of_header
 from pipeline.config import settings
-from pipeline.errors import HeadraceError, Misconfigured, Transient
+from pipeline.errors import HeadraceError, Misconfigured, Permanent, Transient
 
 if TYPE_CHECKING:
     from msal import ConfidentialClientApplication, SerializableTokenCache
+
+#: What is asked of MSAL, in its own words.
+Question = Callable[["ConfidentialClientApplication"], dict[str, Any] | None]
 
 _AUTHORITY_HOST = "https://login.microsoftonline.com"
 #: Where the endpoints are seldom changes; MSAL itself keeps it for a day.
@@ -42,32 +45,43 @@ def require_client() -> None:
         raise Misconfigured(f"{' and '.join(missing)} must be set, so that users can connect")
 
 
-def ask(
-    what: str,
-    cache: SerializableTokenCache,
-    question: Callable[[ConfidentialClientApplication], dict[str, Any] | None],
-) -> dict[str, Any]:
+def ask(what: str, cache: SerializableTokenCache, question: Question) -> dict[str, Any]:
     """Have MSAL get tokens into `cache` by `question`, and return its answer.
 
     `what` is asked for, in words.  Raises ReauthRequired, Misconfigured, RateLimited,
     Transient.  Whatever is in `cache` afterwards is to be kept: refresh tokens roll.
     """
-    require_client()
     with _LoginHttp() as http:
-        try:
-            # A new one each time: one that is kept remembers refusals for a minute.
-            answer = question(_application(cache, http))
-        except (requests.RequestException, ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise http.failure(what, error) from None
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] != "msal":
-                raise
-            raise http.failure(what, error) from None
+        answer = _answer(what, cache, question, http)
         if answer is None:
             raise token_refusal(what, {"error": "invalid_grant"}, 0)
         if "access_token" not in answer:
             raise token_refusal(what, answer, http.status, http.wait_seconds)
     return answer
+
+
+def prepare(what: str, question: Question) -> dict[str, Any]:
+    """Have MSAL say by `question` what it needs no tokens for; raises as `ask` does."""
+    from msal import SerializableTokenCache
+
+    with _LoginHttp() as http:
+        return _answer(what, SerializableTokenCache(), question, http) or {}
+
+
+def _answer(
+    what: str, cache: SerializableTokenCache, question: Question, http: _LoginHttp
+) -> dict[str, Any] | None:
+    from msal.exceptions import MsalError
+
+    require_client()
+    try:
+        # A new one each time: one that is kept remembers refusals for a minute.
+        return question(_application(cache, http))
+    except (requests.RequestException, MsalError) as error:
+        raise http.failure(what, error) from None
+    except (ValueError, RuntimeError, KeyError, TypeError) as error:
+        # Whatever was damaged, or did not belong together, such as state and nonce.
+        raise http.failure(what, error) from None
 
 
 def browser_url(url: str) -> str:
@@ -84,6 +98,7 @@ class _LoginHttp:
     """What MSAL sends its requests by; remembers how the last one ended."""
 
     def __init__(self) -> None:
+        self.verb = ""
         self.status = 0
         self.wait_seconds = 0.0
         self._session = requests.Session()
@@ -105,8 +120,10 @@ class _LoginHttp:
 
     def failure(self, what: str, error: Exception) -> HeadraceError:
         """Return what it means that MSAL has raised: its text may hold anything."""
-        if self.status in (400, 404) and isinstance(error, ValueError):
+        if self.verb == "GET" and self.status in (400, 404):
             return Misconfigured("MICROSOFT_TENANT or MICROSOFT_LOGIN_BASE_URL is wrong")
+        if self.verb == "POST" and self.status == 200 and isinstance(error, RuntimeError):
+            return Permanent("the ID token belongs to another request")
         if self.status == 429 or self.status >= 500:
             return token_refusal(what, {}, self.status, self.wait_seconds)
         return Transient(f"{what}: no usable answer ({type(error).__name__})")
@@ -122,7 +139,7 @@ class _LoginHttp:
         self.close()
 
     def _send(self, verb: str, url: str, options: dict[str, Any]) -> requests.Response:
-        self.status = 0
+        self.verb, self.status = verb, 0
         answer = self._session.request(
             verb,
             url,

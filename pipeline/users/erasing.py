@@ -21,7 +21,7 @@ from functools import partial
 from pymongo.errors import PyMongoError
 
 from models import Connection, Erasure, SyncState, User
-from pipeline import connect, push
+from pipeline import disconnecting, push
 from pipeline.config import settings
 from pipeline.errors import Gone, LeaseLost, Transient, Unfinished
 from pipeline.heartbeat import Heartbeat
@@ -184,7 +184,7 @@ def _delete_all(name: str, user_id: str) -> None:
 
 def _leave(name: str, user_id: str, provider: str) -> None:
     try:
-        done = connect.disconnect(user_id, provider, before_revoking=push.stop_all)
+        done = disconnecting.disconnect(user_id, provider, before_revoking=push.stop_all)
     except Gone:  # somebody else was faster
         return
     collection(Erasure).update_one(

@@ -14,8 +14,8 @@ from bson import ObjectId
 from redis.exceptions import RedisError
 
 from models import Connection, Erasure
-from pipeline import connect, dispatch, push
-from pipeline.connect import Disconnected
+from pipeline import disconnecting, dispatch, push
+from pipeline.disconnecting import Disconnected
 from pipeline.errors import Gone
 from pipeline.jobs.sending import Send
 from pipeline.stores import Row, collection
@@ -38,7 +38,7 @@ def disconnect(user_id: str, provider: str, by: str) -> Disconnected:
     """
     log.info("disconnecting", extra={"provider": provider, "by": by})
     try:
-        return connect.disconnect(user_id, provider, before_revoking=push.stop_all)
+        return disconnecting.disconnect(user_id, provider, before_revoking=push.stop_all)
     except Gone as error:
         raise Unknown(str(error)) from None
 
@@ -50,7 +50,7 @@ def begin_disconnect(user_id: str, provider: str, by: str) -> str:
     """
     log.info("disconnecting", extra={"provider": provider, "by": by})
     try:
-        connection = connect.remove_connection(user_id, provider)
+        connection = disconnecting.remove_connection(user_id, provider)
     except Gone as error:
         raise Unknown(str(error)) from None
     return queue("disconnect", str(connection["_id"]))
@@ -69,7 +69,7 @@ def finish_disconnect(connection_id: str) -> str:
     # Read again: taking things down may have refreshed the token.
     if (connection := collection(Connection).find_one(wanted)) is None:
         return "it was connected again"
-    return f"grant: {connect.revoke_grant(connection)}"
+    return f"grant: {disconnecting.revoke_grant(connection)}"
 
 
 def queue_unfinished() -> int:

@@ -26,7 +26,7 @@ router = APIRouter(
 )
 
 _YEAR_SECONDS = 365 * 86_400
-Provider = Literal["google"]
+Provider = Literal["google", "microsoft"]
 
 
 class SyncWanted(Payload):

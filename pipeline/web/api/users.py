@@ -61,7 +61,7 @@ class Registration(Payload):
 class ConnectLinkWanted(Payload):
     """What a link is to allow."""
 
-    provider: Literal["google"] = "google"
+    provider: Literal["google", "microsoft"] = "google"
     sources: list[Source] | None = Field(
         default=None, min_length=1, max_length=len(SOURCES), description="Without it: all."
     )

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pipeline import metrics
+from pipeline.clients.microsoft_account import NoMailbox
 from pipeline.connect import OtherAccount
 from pipeline.errors import HeadraceError, Misconfigured, Permanent, ReauthRequired
 from pipeline.web.connect.flows import OtherBrowser, StateUnknown, StateUsed
@@ -108,6 +109,16 @@ _PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
         ),
     ),
     (
+        NoMailbox,
+        Problem(
+            "no_mailbox",
+            409,
+            "This account has no mailbox",
+            "It is there, but there is no mail in Microsoft 365 that could be read.",
+            "Try again with the account that your mail is in.",
+        ),
+    ),
+    (
         ReauthRequired,
         Problem(
             "no_lasting_access",
@@ -159,6 +170,13 @@ FOREIGN_ORIGIN = Problem(
     "Another site has sent this form.",
     "Open the link of the application again.",
 )
+ADMIN_NEEDED = Problem(
+    "admin_needed",
+    403,
+    "Your organization must allow this first",
+    "An administrator of your organization decides which applications may read its mail.",
+    "Ask your administrator to approve the application for you; then try again.",
+)
 PROVIDER_PROBLEM = Problem(
     "provider_error",
     502,
@@ -176,6 +194,18 @@ NOTHING_TICKED = Problem(
 
 #: What may go wrong on purpose, or because a store is down.
 FAILURES = (HeadraceError, RedisError, PyMongoError)
+
+
+#: Microsoft's codes for consent that only an administrator can give.
+#: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+_ADMIN_CODES = ("AADSTS90093", "AADSTS90094", "AADSTS90095")
+
+
+def refused(code: str, description: str) -> Problem:
+    """Return what a person is told whom the provider sent back with an error."""
+    if any(admin_code in description for admin_code in _ADMIN_CODES):
+        return ADMIN_NEEDED
+    return DENIED if code == "access_denied" else PROVIDER_PROBLEM
 
 
 def problem_of(error: Exception) -> Problem:

@@ -17,7 +17,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.clients.google_oauth import Consent
+from pipeline.clients.consents import Consent
 from pipeline.config import public_base_url
 from pipeline.errors import Permanent
 from pipeline.stores import impatient_redis_client
@@ -55,14 +55,14 @@ def redirect_uri(provider: str) -> str:
     return f"{public_base_url()}/connect/{provider}/callback"
 
 
-def begin(provider: Provider, link: Link, sources: Collection[str], browser: str) -> Consent:
-    """Remember a new flow and return what to ask for.  `browser` is the secret in its cookie.
+def begin(provider: Provider, link: Link, sources: Collection[str], browser: str) -> str:
+    """Remember a new flow and return the address of its consent page.
 
-    Raises RedisError.
+    `browser` is the secret in its cookie.  Raises Misconfigured, Transient, RedisError.
     """
     chosen = tuple(offer.source for offer in provider.offers_of(sources))
     asking = provider.asking(link.user_id, link.other_account)
-    consent = Consent(
+    wanted = Consent(
         redirect_uri=redirect_uri(provider.name),
         scopes=provider.scopes(chosen),
         state=secrets.token_urlsafe(32),
@@ -71,12 +71,13 @@ def begin(provider: Provider, link: Link, sources: Collection[str], browser: str
         login_hint=asking.login_hint,
         prompt=asking.prompt,
     )
+    url, consent = provider.begin(wanted)
     remembered = {
         "flow": asdict(Flow(link, chosen, consent)),
         "browser": _hashed(browser),
     }
     impatient_redis_client().set(_key(consent.state), json.dumps(remembered), ex=STATE_SECONDS)
-    return consent
+    return url
 
 
 def take(state: str, browser: str) -> Flow:

@@ -81,8 +81,7 @@ def _begin(request: Request, form: FormData) -> Response:
         return _ask_page(provider, link, token, answers.NOTHING_TICKED)
     # One cookie for all tabs of a browser, so that they do not disturb each other.
     browser = request.cookies.get(_cookie(request)) or secrets.token_urlsafe(32)
-    consent = flows.begin(provider, link, sources, browser)
-    response = RedirectResponse(provider.consent_url(consent), 303)
+    response = RedirectResponse(flows.begin(provider, link, sources, browser), 303)
     cookies.put(response, request.scope, _cookie(request), browser, seconds=flows.STATE_SECONDS)
     return response
 
@@ -90,8 +89,7 @@ def _begin(request: Request, form: FormData) -> Response:
 def _finish(request: Request, provider: Provider, flow: Flow) -> Response:
     refusal = request.query_params.get("error")
     if refusal:
-        denied = refusal == "access_denied"
-        problem = answers.DENIED if denied else answers.PROVIDER_PROBLEM
+        problem = answers.refused(refusal, request.query_params.get("error_description", ""))
         return problem_page(request, problem, flow.link)
     code = request.query_params.get("code")
     if not code:

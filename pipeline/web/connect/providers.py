@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from pipeline.clients import google_oauth, grants
+from pipeline.clients import (
+    google_oauth,
+    grants,
+    microsoft_login,
+    microsoft_oauth,
+    microsoft_scopes,
+)
+from pipeline.clients.consents import Consent
 from pipeline.clients.credentials import find_connection
-from pipeline.clients.google_oauth import Consent
 from pipeline.clients.google_scopes import IDENTITY_SCOPES, scopes_of_source
 from pipeline.clients.grants import Grant
 from pipeline.connect import Connected, connect_grant
@@ -35,17 +41,20 @@ class Provider:
     """A provider whose accounts can be connected.
 
     `require` raises Misconfigured if it cannot be; `asking` says how a user is
-    asked who has connected before; `access_url` is where people take access back.
+    asked who has connected before; `begin` returns the address of the consent page and
+    what must be remembered for the answer.  `promise` says what is done there, and
+    `access_url` is where people take access back.
     """
 
     name: str
     title: str
+    promise: str
     access_url: str
     offers: tuple[Offer, ...]
     require: Callable[[], None]
     scopes: Callable[[Collection[str]], tuple[str, ...]]
     asking: Callable[[str, bool], Asking]
-    consent_url: Callable[[Consent], str]
+    begin: Callable[[Consent], tuple[str, Consent]]
     exchange: Callable[[str, Consent], Grant]
     connect: Callable[..., Connected]
 
@@ -76,6 +85,7 @@ def _asking_google(user_id: str, other_account: bool) -> Asking:
 GOOGLE = Provider(
     name="google",
     title="Google",
+    promise="It reads only; it changes nothing there.",
     access_url="https://myaccount.google.com/connections",
     offers=(
         Offer("google_calendar", "Calendar", "Your calendars and their events"),
@@ -86,9 +96,39 @@ GOOGLE = Provider(
     require=google_oauth.require_client,
     scopes=_google_scopes,
     asking=_asking_google,
-    consent_url=google_oauth.consent_url,
+    begin=google_oauth.begin,
     exchange=google_oauth.exchange,
     connect=connect_grant,
 )
 
-PROVIDERS = {provider.name: provider for provider in (GOOGLE,)}
+
+def _microsoft_scopes(sources: Collection[str]) -> tuple[str, ...]:
+    wanted = [scope for source in sources for scope in microsoft_scopes.scopes_of_source(source)]
+    return tuple(dict.fromkeys((microsoft_scopes.IDENTITY_SCOPE, *wanted)))
+
+
+def _asking_microsoft(user_id: str, other_account: bool) -> Asking:
+    """Microsoft gives a refresh token each time, so nobody is asked for consent twice."""
+    if other_account:
+        return Asking(prompt="select_account")
+    connection = find_connection(user_id, "microsoft") or {}
+    email = connection.get("email", "")
+    return Asking(email, "" if email else "select_account")
+
+
+MICROSOFT = Provider(
+    name="microsoft",
+    title="Microsoft",
+    promise="It reads your mail. It also files, marks and forwards mail, but only by rules that "
+    "you have agreed to; it never deletes any for good.",
+    access_url="https://myapps.microsoft.com",
+    offers=(Offer("microsoft_mail", "Mail", "Your mail, its folders and your inbox rules"),),
+    require=microsoft_login.require_client,
+    scopes=_microsoft_scopes,
+    asking=_asking_microsoft,
+    begin=microsoft_oauth.begin,
+    exchange=microsoft_oauth.exchange,
+    connect=connect_grant,
+)
+
+PROVIDERS = {provider.name: provider for provider in (GOOGLE, MICROSOFT)}

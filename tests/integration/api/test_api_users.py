@@ -269,7 +269,7 @@ def test_a_disconnect_stops_the_syncs_at_once_and_leaves_the_rest_to_a_job(
     assert statuses == ["needs_reauth"]
     [connection] = client.get("users/ada/connections").json()["connections"]
     assert connection["status"] == "disconnected"
-    assert client.delete("users/ada/connections/microsoft").status_code == 422
+    assert client.delete("users/ada/connections/outlook").status_code == 422
 
 
 def test_erasing_fences_the_user_off_and_is_done_by_a_job(client: TestClient) -> None:

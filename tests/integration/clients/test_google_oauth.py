@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from pipeline.clients import google_oauth
-from pipeline.clients.google_oauth import Consent
+from pipeline.clients.consents import Consent
 from pipeline.clients.google_scopes import IDENTITY_SCOPES, missing_scope, scopes_of_source
 from pipeline.errors import HeadraceError, Misconfigured, Permanent, Transient
 from pipeline.sandbox.client import SandboxClient

@@ -60,7 +60,7 @@ def test_a_link_says_what_it_was_made_for(setting: Setting) -> None:
     ("arguments", "complaint"),
     [
         ({"user_id": " "}, "a user id is"),
-        ({"provider": "microsoft"}, "there is no provider 'microsoft'"),
+        ({"provider": "outlook"}, "there is no provider 'outlook'"),
         ({"sources": []}, "one source at least"),
         ({"sources": ["google_mail"]}, "did you mean google_gmail"),
         ({"lifetime_seconds": 0}, "more than no time"),

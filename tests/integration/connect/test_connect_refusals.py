@@ -61,7 +61,7 @@ def test_what_others_sign_for_other_purposes_is_no_link(visits: Visits) -> None:
 
 
 def test_a_provider_that_is_not_in_the_table_is_not_found(visits: Visits) -> None:
-    for path in ("microsoft?t=x", "microsoft/callback?state=x", "<script>"):
+    for path in ("outlook?t=x", "outlook/callback?state=x", "<script>"):
         answer = requests.get(f"{visits.web_url}/connect/{path}", timeout=10)
         assert answer.status_code == 404
         assert "those of Google" in answer.text

@@ -11,7 +11,8 @@ from models import Connection, Record, SyncState
 from pipeline.clients.credentials import load_connection
 from pipeline.clients.google import GoogleClient
 from pipeline.clients.google_credentials import ConnectionCredentials, store_google_connection
-from pipeline.connect import Disconnected, connect_composio, disconnect, remove_connection
+from pipeline.connect import connect_composio
+from pipeline.disconnecting import Disconnected, disconnect, remove_connection
 from pipeline.errors import Gone, LeaseLost, ReauthRequired, Transient
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
