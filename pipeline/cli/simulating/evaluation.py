@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: What a simulation has to reach.
@@ -12,16 +12,21 @@ LEAST_PRECISION, LEAST_RECALL = 1.0, 0.9
 
 @dataclass(frozen=True, order=True, slots=True)
 class Habit:
-    """What is done with a sender's mail; `folder_id` is set for moves alone."""
+    """What is done with a sender's mail; `folder_id` is set for moves alone.
+
+    `folder_path` is how people call that folder, where that is known.
+    """
 
     kind: str
     sender_email: str
     folder_id: str = ""
+    folder_path: str = field(default="", compare=False)
 
     @staticmethod
     def of(habit: Mapping[str, Any]) -> Habit:
         """Return a habit as the sandbox tells it."""
-        return _habit(habit["kind"], habit["sender_email"], habit.get("folder_id"))
+        found = _habit(habit["kind"], habit["sender_email"], habit.get("folder_id"))
+        return replace(found, folder_path=habit.get("folder_path") or "")
 
     @staticmethod
     def suggested_by(pattern: Mapping[str, Any]) -> Habit:
@@ -31,8 +36,9 @@ class Habit:
         return _habit(action["action_type"], sender, action.get("to_folder"))
 
     def __str__(self) -> str:
-        where = f" to {self.folder_id}" if self.folder_id else ""
-        return f"{self.kind} {self.sender_email}{where}"
+        """Say what it is without saying who writes: only where the mail is from."""
+        where = f" to {self.folder_path or self.folder_id}" if self.folder_id else ""
+        return f"{self.kind} mail from {self.sender_email.rpartition('@')[2]}{where}"
 
 
 def _habit(kind: str, sender_email: str | None, folder_id: str | None) -> Habit:

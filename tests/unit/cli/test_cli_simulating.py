@@ -59,7 +59,8 @@ def test_a_habit_is_found_when_sender_action_and_destination_agree() -> None:
         Habit("move", "billing@b.example", "folder-2"),
     )
     assert len(verdict.found) == 3
-    assert str(verdict.missed[0]) == "move billing@b.example to folder-1"
+    assert str(verdict.missed[0]) == "move mail from b.example to Invoices"
+    assert str(verdict.invented[1]) == "move mail from b.example to folder-2"
 
 
 def verdict(found: int, missed: int, invented: int) -> Verdict:
