@@ -29,6 +29,7 @@ from pipeline.sandbox.control import Control
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.gate import Gate
 from pipeline.sandbox.grants import Grants
+from pipeline.sandbox.microsoft.graph import Microsoft
 from pipeline.sandbox.oauth import OAuth
 from pipeline.sandbox.push import calendar as calendar_push
 from pipeline.sandbox.push import gmail as gmail_push
@@ -53,8 +54,8 @@ _API_METHODS = (
 class _ProviderApi:
     """An ASGI application for every path that is not control's."""
 
-    def __init__(self, store: Store, gate: Gate) -> None:
-        self._store, self._gate = store, gate
+    def __init__(self, store: Store, gate: Gate, microsoft: Microsoft) -> None:
+        self._store, self._gate, self._microsoft = store, gate, microsoft
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -67,7 +68,13 @@ class _ProviderApi:
             body=await request.body(),
             base_url=str(request.base_url).rstrip("/"),
         )
-        await _send(send, await run_in_threadpool(self._gate.answer, call))
+        answer = self._microsoft.answer if Microsoft.owns(call.path) else self._gate.answer
+        reply = await run_in_threadpool(answer, call)
+        try:
+            await _send(send, reply)
+        finally:
+            if reply.on_sent is not None:
+                reply.on_sent()
 
 
 async def _send(send: Send, reply: Reply) -> None:
@@ -101,8 +108,10 @@ def create_app(store: Store, settings: Settings | None = None) -> Starlette:
         gate.add(methods)
     gate.add(Batches(partial(gate.answer, in_batch=True), quotas).methods())
     gate.add(Composio(store, grants, gate.answer).methods())
+    microsoft = Microsoft(store, quotas, faults, usage)
+    gate.add(microsoft.identity.methods())
     deliverer = Deliverer(store, Signer(store), faults)
-    control = Control(store, grants, quotas, faults, usage, oauth, deliverer)
+    control = Control(store, grants, quotas, faults, usage, oauth, deliverer, microsoft)
 
     @asynccontextmanager
     async def delivering(_app: Starlette) -> AsyncIterator[None]:
@@ -110,7 +119,7 @@ def create_app(store: Store, settings: Settings | None = None) -> Starlette:
         yield
         await run_in_threadpool(deliverer.stop)
 
-    provider = Route("/{path:path}", _ProviderApi(store, gate))
+    provider = Route("/{path:path}", _ProviderApi(store, gate, microsoft))
     return Starlette(routes=[*control.routes(), provider], lifespan=delivering)
 
 

@@ -46,6 +46,8 @@ class Reply:
     content_type: str = "application/json; charset=UTF-8"
     delay_seconds: float = 0.0
     cut_at_bytes: int | None = None
+    #: Called once the answer is out, delay and all.
+    on_sent: Callable[[], None] | None = None
 
     @staticmethod
     def of(value: Any, status: int = 200) -> Reply:
@@ -146,6 +148,8 @@ class Method:
     open: bool = False
     #: How an expired cursor is refused, for methods that take one.
     expired: Callable[[], ApiError] | None = None
+    #: Whether others may write while it runs, because it waits for somebody.
+    unlocked: bool = False
 
 
 @dataclass

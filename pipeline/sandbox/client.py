@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import requests
 
+from pipeline.sandbox.microsoft.client import MicrosoftControlClient
 from pipeline.sandbox.microsoft.life.client import LifeClient
 
 Item = dict[str, Any]
@@ -29,7 +30,7 @@ class SandboxUser:
     total: int
 
 
-class SandboxClient(LifeClient):
+class SandboxClient(LifeClient, MicrosoftControlClient):
     """Talks to the sandbox at `base_url`.  Every method raises SandboxError when refused.
 
     One instance may be used by one thread at a time.

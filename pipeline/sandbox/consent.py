@@ -43,15 +43,15 @@ def account_page(call: Call, users: Iterable[User]) -> Reply:
     more = len(known) - _MOST_ACCOUNTS
     rest = f"<p><small>and {more} more: type the address</small></p>" if more > 0 else ""
     other = (
-        f"{_hidden(call)}<label>Another account <input type=email name=login_hint required></label>"
+        f"{hidden(call)}<label>Another account <input type=email name=login_hint required></label>"
         "<button>Next</button>"
     )
-    return page("Choose an account", f"<ul>{entries}</ul>{rest}{_form(call, other)}")
+    return page("Choose an account", f"<ul>{entries}</ul>{rest}{form(call, other)}")
 
 
 def _account(call: Call, user: User) -> str:
-    hint = _input("login_hint", user.user)
-    return f"<li>{_form(call, f'{_hidden(call)}{hint}<button>{_text(user.email)}</button>')}</li>"
+    hint = hidden_input("login_hint", user.user)
+    return f"<li>{form(call, f'{hidden(call)}{hint}<button>{escaped(user.email)}</button>')}</li>"
 
 
 def consent_page(call: Call, user: User, scopes: frozenset[str], has: frozenset[str]) -> Reply:
@@ -61,21 +61,21 @@ def consent_page(call: Call, user: User, scopes: frozenset[str], has: frozenset[
     """
     asked = sorted(scopes - frozenset(IDENTITY_SCOPES))
     boxes = "".join(
-        f"<li>{_text(_words(scope))} <small>(it has this already)</small></li>"
+        f"<li>{escaped(_words(scope))} <small>(it has this already)</small></li>"
         if scope in has
-        else f"<li><label><input type=checkbox name=allow_scope value='{_text(scope)}' checked> "
-        f"{_text(_words(scope))}</label></li>"
+        else f"<li><label><input type=checkbox name=allow_scope value='{escaped(scope)}' checked> "
+        f"{escaped(_words(scope))}</label></li>"
         for scope in asked
     )
     buttons = (
         "<button name=consent value=chosen>Continue</button>"
         "<button name=consent value=denied>Cancel</button>"
     )
-    hint = _input("login_hint", user.user)
+    hint = hidden_input("login_hint", user.user)
     content = (
-        f"<p>{_text(user.email)}</p>"
+        f"<p>{escaped(user.email)}</p>"
         "<p>It sees your address.  Choose what else it may see:</p>"
-        + _form(call, f"<ul>{boxes}</ul>{_hidden(call)}{hint}{buttons}")
+        + form(call, f"<ul>{boxes}</ul>{hidden(call)}{hint}{buttons}")
     )
     return page("Headrace wants access to your account", content)
 
@@ -85,9 +85,9 @@ def page(title: str, content: str, status: int = HTTPStatus.OK) -> Reply:
     head = (
         "<meta charset=utf-8><meta name=viewport content='width=device-width'>"
         "<link rel=icon href='data:,'>"  # or browsers ask for one, and complain
-        f"<title>{_text(title)}</title><style>{_STYLE}</style>"
+        f"<title>{escaped(title)}</title><style>{_STYLE}</style>"
     )
-    text = f"<!doctype html><html lang=en>{head}<h1>{_text(title)}</h1>{content}</html>"
+    text = f"<!doctype html><html lang=en>{head}<h1>{escaped(title)}</h1>{content}</html>"
     headers = (("referrer-policy", "no-referrer"),)
     return Reply(text.encode(), status, headers, "text/html; charset=UTF-8")
 
@@ -102,19 +102,20 @@ def _words(scope: str) -> str:
     return _WORDS.get(scope, scope)
 
 
-def _form(call: Call, content: str) -> str:
-    return f"<form action='{_text(call.path)}'>{content}</form>"
+def form(call: Call, content: str) -> str:
+    """A form that comes back to this address, by GET."""
+    return f"<form action='{escaped(call.path)}'>{content}</form>"
 
 
-def _hidden(call: Call) -> str:
+def hidden(call: Call) -> str:
     """The authorization request, to be sent along."""
     kept = [(name, value) for name, value in call.query if name not in _ADDED]
-    return "".join(_input(name, value) for name, value in (*kept, ("account", "chosen")))
+    return "".join(hidden_input(name, value) for name, value in (*kept, ("account", "chosen")))
 
 
-def _input(name: str, value: str) -> str:
-    return f"<input type=hidden name='{_text(name)}' value='{_text(value)}'>"
+def hidden_input(name: str, value: str) -> str:
+    return f"<input type=hidden name='{escaped(name)}' value='{escaped(value)}'>"
 
 
-def _text(value: str) -> str:
+def escaped(value: str) -> str:
     return html.escape(value, quote=True)

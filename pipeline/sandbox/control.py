@@ -26,6 +26,8 @@ from pipeline.sandbox.grants import (
     Grants,
     full_scopes,
 )
+from pipeline.sandbox.microsoft.control import MicrosoftControl
+from pipeline.sandbox.microsoft.graph import Microsoft
 from pipeline.sandbox.microsoft.life.control import LifeControl
 from pipeline.sandbox.oauth import OAuth
 from pipeline.sandbox.population import Mutator, add_population, add_user
@@ -69,10 +71,12 @@ class Control:
         usage: Usage,
         oauth: OAuth,
         deliverer: Deliverer,
+        microsoft: Microsoft,
     ) -> None:
         self._store, self._grants, self._quotas = store, grants, quotas
         self._faults, self._usage, self._oauth = faults, usage, oauth
         self._deliverer, self._pushes = deliverer, PushControl(store)
+        self._microsoft = MicrosoftControl(store, microsoft)
         self._lives = LifeControl(store)
         self._settings = Settings.load(store.database)
         self._use(self._settings)
@@ -97,6 +101,7 @@ class Control:
             "/clock": {"GET": self._show_clock, "POST": self._advance_clock},
             "/settings": {"GET": self._show_settings, "POST": self._change_settings},
             **self._pushes.table(),
+            **self._microsoft.table(),
             **self._lives.table(),
         }
         return [
@@ -250,6 +255,7 @@ class Control:
     def _use(self, settings: Settings) -> None:
         self._settings = self._quotas.settings = self._oauth.settings = settings
         self._store.outbox.settings = self._deliverer.settings = settings
+        self._microsoft.use(settings)
 
 
 def _endpoint(handlers: dict[str, Handler]) -> Callable[[Request], Any]:

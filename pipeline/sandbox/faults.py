@@ -45,7 +45,8 @@ _MATCHES = frozenset(("api", "method", "user", "path"))
 _RULE_FIELDS = frozenset(("match", "kind", "times", "probability", "params", "seed"))
 #: Params that are numbers, and the lowest that makes sense.
 _NUMBERS = {"code": 100, "seconds": 0, "after_bytes": 0, "size": 1, "retry_after": 0}
-_CURSORS = frozenset(("syncToken", "startHistoryId"))
+_CURSORS = frozenset(("syncToken", "startHistoryId", "$deltatoken", "$skiptoken"))
+_PAGES = frozenset(("pageToken", "$skiptoken"))
 
 
 @dataclass
@@ -94,11 +95,11 @@ class Fault:
         if method.open and not {"api", "method", "path"} & set(self.match):
             return False  # a rule for "everything" does not mean the token endpoint
         if self.kind == "short_pages":
-            return method.name.endswith(".list")
+            return method.name.endswith((".list", ".delta"))
         if self.kind != "expire_cursor":
             return True
         used = any(call.text(name) for name in _CURSORS)
-        later = call.text("pageToken") is not None
+        later = any(call.text(name) for name in _PAGES)
         return used and (later or self.params.get("at") != "later_page")
 
 

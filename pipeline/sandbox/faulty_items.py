@@ -7,7 +7,7 @@ from typing import Any
 
 Item = dict[str, Any]
 
-_LISTS = ("items", "messages", "connections", "threads", "history")
+_LISTS = ("items", "messages", "connections", "threads", "history", "value")
 _IDS = ("id", "resourceName")
 
 
@@ -45,6 +45,7 @@ def _huge_integer(item: Item) -> Item:
 def _bad_dates(item: Item) -> Item:
     nonsense = "2026-13-45T99:99:99Z"
     dates = {"start", "end", "updated", "created", "due", "completed", "internalDate"}
+    dates |= {"receivedDateTime", "sentDateTime", "lastModifiedDateTime"}
     moments = {"dateTime": nonsense, "timeZone": "Mars/Olympus"}
     return item | {
         name: moments if isinstance(item[name], dict) else nonsense for name in dates & set(item)

@@ -13,6 +13,8 @@ from pipeline.sandbox import faults as fault_rules
 from pipeline.sandbox.calls import ApiError, Call, Method, Reply, error_info
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.grants import Grants
+from pipeline.sandbox.microsoft import IDENTITY_API
+from pipeline.sandbox.microsoft.errors import token_refused
 from pipeline.sandbox.quotas import FULL_SYNC_FIRST_PAGE, Quotas
 from pipeline.sandbox.store import User
 from pipeline.sandbox.usage import Usage
@@ -62,7 +64,7 @@ class Gate:
                 with call.store.reading():
                     reply = method.handler(call)
         except ApiError as error:
-            reply = error.reply(method.api)
+            reply = _refused(error, method)
         self._usage.add(method.api, method.name, user.user if user else "", reply.status, units)
         return fault_rules.after(reply, call.fault)
 
@@ -107,6 +109,10 @@ class Gate:
         )
         extra = FULL_SYNC_FIRST_PAGE if first_page else None
         return self._quotas.take(method.api, method.name, user.user, extra)
+
+
+def _refused(error: ApiError, method: Method) -> Reply:
+    return token_refused(error) if method.api == IDENTITY_API else error.reply(method.api)
 
 
 def _not_signed_in(api: str) -> ApiError:

@@ -1,14 +1,16 @@
-"""Google's quotas as data, enforced over sliding windows, and Gmail's limit on parallel calls.
+"""Quotas as data, enforced over sliding windows, and Gmail's limit on parallel calls.
 
 Numbers, for projects made since May 2026:
 https://developers.google.com/workspace/gmail/api/reference/quota
 https://developers.google.com/workspace/calendar/api/guides/quota
 https://developers.google.com/workspace/tasks/limits
+https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits
 The People API's numbers are shown only in a project's own console; ours are an assumption.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -90,6 +92,7 @@ PROFILES = {
             ),
         )
     ),
+    "microsoft": Profile((Limit("MailboxRequests", True, 10_000, 600),)),
 }
 
 #: Gmail calls of one user in flight at once, and how many parts of a batch run at once.
@@ -154,7 +157,7 @@ class Quotas:
                 most = limit.units * self.settings.quota_scale
                 wait_seconds = window.wait_seconds(now, limit, units, most)
                 if wait_seconds > 0:
-                    raise _exceeded(api, limit, now + wait_seconds)
+                    raise _exceeded(api, limit, now, wait_seconds)
             for _, window in windows:
                 window.spend(now, units)
         return units
@@ -203,8 +206,16 @@ def too_many_concurrent() -> ApiError:
     return ApiError(429, "rateLimitExceeded", message, "RESOURCE_EXHAUSTED", "usageLimits")
 
 
-def _exceeded(api: str, limit: Limit, free_at: float) -> ApiError:
-    return _REFUSALS[api](limit, free_at)
+def _exceeded(api: str, limit: Limit, now: float, wait_seconds: float) -> ApiError:
+    if api == "microsoft":
+        return _microsoft(limit, wait_seconds)
+    return _REFUSALS[api](limit, now + wait_seconds)
+
+
+def _microsoft(limit: Limit, wait_seconds: float) -> ApiError:
+    headers = (("retry-after", str(math.ceil(wait_seconds))),)
+    message = f"Application is over its {limit.name} limit."
+    return ApiError(429, "ApplicationThrottled", message, headers=headers)
 
 
 def _metric_text(limit: Limit, service: str) -> str:

@@ -7,6 +7,7 @@ https://developers.google.com/identity/openid-connect/openid-connect#validatinga
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,17 @@ class Signer:
         kept = self._kept
         return {kept["id"]: kept["certificate"]}
 
+    def json_web_keys(self) -> dict[str, Any]:
+        """Return the keys as a JWK set, which is how others publish theirs (RFC 7517)."""
+        kept = self._kept
+        certificate = x509.load_pem_x509_certificate(kept["certificate"].encode())
+        key = certificate.public_key()
+        assert isinstance(key, rsa.RSAPublicKey)  # made here
+        numbers = key.public_numbers()
+        whole = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
+        entry = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kept["id"], "x5c": [whole]}
+        return {"keys": [entry | {"n": _number(numbers.n), "e": _number(numbers.e)}]}
+
     @property
     def _kept(self) -> dict[str, str]:
         """Return id, key and certificate, made when they are first needed."""
@@ -60,6 +72,11 @@ class Signer:
                 self._database.set_meta(_META, text)
         kept: dict[str, str] = json.loads(text)
         return kept
+
+
+def _number(value: int) -> str:
+    raw = value.to_bytes((value.bit_length() + 7) // 8)
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _made() -> dict[str, str]:

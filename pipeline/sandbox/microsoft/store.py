@@ -5,26 +5,21 @@ leaves a folder, by a move or for good, leaves a *departure* there.
 """
 
 # Every SQL text below is put together from constants; values are always bound.
-# ruff: noqa: S608
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.sandbox.calls import dump_json
 from pipeline.sandbox.clock import parse_rfc3339_ms
-from pipeline.sandbox.database import Values
 from pipeline.sandbox.microsoft import ids
+from pipeline.sandbox.microsoft.reading import MailReader, NoMailbox, NotInMailbox
 from pipeline.sandbox.microsoft.rows import (
-    FOLDER_COLUMNS,
-    ITEM_COLUMNS,
     ROOT,
     WELL_KNOWN,
-    Folder,
     Item,
     Message,
     completed,
@@ -32,31 +27,21 @@ from pipeline.sandbox.microsoft.rows import (
     second_text,
 )
 
+__all__ = ["MailStore", "NoMailbox", "NotInMailbox"]
+
 if TYPE_CHECKING:
-    from pipeline.sandbox.store import Store, User
+    from pipeline.sandbox.store import User
 
 #: What only the server sets; in a new message or a change it is ignored.
 _OURS = frozenset(("id", "changeKey", "parentFolderId", "@odata.etag", "@odata.type"))
-_CHUNK_ROWS = 500
 
 
-class NoMailbox(KeyError):
-    """The user has no mailbox."""
-
-
-class NotInMailbox(KeyError):
-    """The mailbox has no such folder or message."""
-
-
-class MailStore:
+class MailStore(MailReader):
     """The mailboxes of one sandbox.  Every method may be called from any thread.
 
     Message ids are taken in both forms and given in the immutable one.  Each change gets a
     revision of its own; `at` is when it happened, the sandbox's now if it is left out.
     """
-
-    def __init__(self, store: Store) -> None:
-        self._store, self._database = store, store.database
 
     # Mailboxes
 
@@ -72,24 +57,9 @@ class MailStore:
                 self._insert_folder(user, name, root_id, well_known)
             return True
 
-    def has_mailbox(self, user: User) -> bool:
-        return self._database.row("SELECT 1 FROM mailboxes WHERE user_n = ?", user.n) is not None
-
-    def time_zone(self, user: User) -> str:
-        """The zone that the person chose: a Windows or an IANA name."""
-        return str(self._mailbox(user, "time_zone"))
-
     def set_time_zone(self, user: User, time_zone: str) -> None:
         sql = "UPDATE mailboxes SET time_zone = ? WHERE user_n = ?"
         self._database.run(sql, time_zone, user.n)
-
-    def rev(self, user: User) -> int:
-        """The revision of the newest change.  Raises NoMailbox."""
-        return int(self._mailbox(user, "rev"))
-
-    def floor(self, user: User) -> int:
-        """Delta links from before this revision are expired."""
-        return int(self._mailbox(user, "floor"))
 
     def expire_cursors(self, user: User) -> None:
         """Expire every delta link that was handed out until now."""
@@ -97,24 +67,6 @@ class MailStore:
         self._database.run(sql, user.n)
 
     # Folders
-
-    def folders(self, user: User) -> list[Folder]:
-        """All living folders, hidden ones too, parents before children; without the root."""
-        sql = (
-            f"SELECT {FOLDER_COLUMNS} FROM mail_folders WHERE user_n = ? AND live = 1"
-            " AND parent_id <> '' ORDER BY n"
-        )
-        return [Folder.of(row) for row in self._database.rows(sql, user.n)]
-
-    def folder(self, user: User, name: str) -> Folder:
-        """By id or well-known name.  Raises NotInMailbox."""
-        sql = f"SELECT {FOLDER_COLUMNS} FROM mail_folders WHERE live = 1 AND user_n = ?"
-        row = self._database.row(f"{sql} AND folder_id = ?", user.n, name)
-        if row is None:
-            row = self._database.row(f"{sql} AND well_known = ?", user.n, name.lower())
-        if row is None:
-            raise NotInMailbox(name)
-        return Folder.of(row)
 
     def add_folder(
         self,
@@ -131,6 +83,7 @@ class MailStore:
         """
         with self._database.transaction():
             parent = self.folder(user, parent_id or ROOT)
+            self._count_children_anew(user, parent.id)
             return self._insert_folder(user, name, parent.id, None, hidden=hidden)
 
     def rename_folder(self, user: User, folder_id: str, name: str) -> None:
@@ -151,6 +104,12 @@ class MailStore:
                 self.remove(user, item.id)
             sql = "UPDATE mail_folders SET live = 0, rev = ? WHERE n = ?"
             self._database.run(sql, self._next_rev(user), folder.n)
+            self._count_children_anew(user, folder.parent_id)
+
+    def _count_children_anew(self, user: User, folder_id: str) -> None:
+        """A folder shows how many are in it, so it changes with them."""
+        sql = "UPDATE mail_folders SET rev = ? WHERE folder_id = ?"
+        self._database.run(sql, self._next_rev(user), folder_id)
 
     def _insert_folder(
         self, user: User, name: str, parent_id: str, well_known: str | None, *, hidden: bool = False
@@ -166,47 +125,6 @@ class MailStore:
         return folder_id
 
     # Messages
-
-    def message(self, user: User, message_id: str) -> Message | None:
-        """The whole message, in Graph's shape, or None."""
-        item = self.find(user, message_id)
-        return None if item is None else item.shown()
-
-    def messages(self, user: User, folder_id: str | None = None) -> Iterator[Message]:
-        """All messages, or those of one folder, oldest row first."""
-        folder_n = None if folder_id is None else self.folder(user, folder_id).n
-        for item in self.items(user, folder_n):
-            yield item.shown()
-
-    def find(self, user: User, message_id: str) -> Item | None:
-        """A message by either of its ids."""
-        sql = (
-            f"SELECT {ITEM_COLUMNS} FROM mail_items i JOIN mail_folders f ON f.n = i.folder_n"
-            " WHERE i.user_n = ? AND"
-        )
-        row = self._database.row(f"{sql} i.message_id = ?", user.n, message_id)
-        if row is None:
-            row = self._database.row(f"{sql} i.default_id = ?", user.n, message_id)
-        return None if row is None else Item(*row)
-
-    def item(self, user: User, message_id: str) -> Item:
-        """Raises NotInMailbox."""
-        found = self.find(user, message_id)
-        if found is None:
-            raise NotInMailbox(message_id)
-        return found
-
-    def items(self, user: User, folder_n: int | None = None) -> Iterator[Item]:
-        """Messages in order of their rows, a chunk at a time: they may change meanwhile."""
-        place = "" if folder_n is None else f" AND i.folder_n = {int(folder_n)}"
-        sql = (
-            f"SELECT {ITEM_COLUMNS} FROM mail_items i JOIN mail_folders f ON f.n = i.folder_n"
-            f" WHERE i.user_n = ? AND i.n > ?{place} ORDER BY i.n LIMIT {_CHUNK_ROWS}"
-        )
-        after = 0
-        while rows := self._database.rows(sql, user.n, after):
-            yield from (Item(*row) for row in rows)
-            after = rows[-1][0]
 
     def add_message(
         self, user: User, folder_id: str, message: Message, at: datetime | None = None
@@ -325,10 +243,3 @@ class MailStore:
         sql = "UPDATE mailboxes SET rev = rev + 1 WHERE user_n = ?"
         self._database.run(sql, user.n)
         return self.rev(user)
-
-    def _mailbox(self, user: User, column: str) -> Any:
-        sql = f"SELECT {column} FROM mailboxes WHERE user_n = ?"
-        row: Values | None = self._database.row(sql, user.n)
-        if row is None:
-            raise NoMailbox(user.user)
-        return row[0]
