@@ -30,7 +30,7 @@ from pipeline.jobs.sending import Send
 from pipeline.mailbox import mailboxes
 from pipeline.sources import PUSHED_SOURCES, SOURCES, sources_of
 from pipeline.stores import Row, collection
-from pipeline.sync import erasures, reauth, states
+from pipeline.sync import erasures, lanes, reauth, states
 
 log = logging.getLogger(__name__)
 
@@ -144,10 +144,14 @@ def start_syncing(user_id: str, sources: Collection[str]) -> bool:
     Then the next ticks see to it: the states are due, and not subscribed to.
     """
     tenant_id = str((collection(User).find_one({"_id": user_id}) or {}).get("tenant_id", ""))
-    jobs = [("sync", name) for name in sources]
-    jobs += [("subscribe", name) for name in sources if name in PUSHED_SOURCES]
+    jobs = lanes.syncs_of(user_id, sources, tenant_id)
+    jobs += [
+        Send("subscribe", (user_id, name), tenant_id=tenant_id)
+        for name in sources
+        if name in PUSHED_SOURCES
+    ]
     try:
-        dispatch.send_many(Send(job, (user_id, name), tenant_id=tenant_id) for job, name in jobs)
+        dispatch.send_many(jobs)
     except (RedisError, Transient) as error:
         log.warning("connected, but nothing was queued", extra={"reason": type(error).__name__})
         return False

@@ -12,12 +12,13 @@ from typing import NamedTuple, TypeVar
 from uuid import uuid4
 
 from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from models import ProjectionLease
 from pipeline.config import settings
 from pipeline.errors import LeaseLost
-from pipeline.stores import Row, collection
+from pipeline.stores import Row, collection, mongodb
 
 T = TypeVar("T")
 
@@ -32,12 +33,15 @@ class Lease(NamedTuple):
 
 
 @contextmanager
-def held(projection: str, user_id: str, *, by_force: bool = False) -> Iterator[Lease | None]:
+def held(
+    projection: str, user_id: str, *, by_force: bool = False, session: ClientSession | None = None
+) -> Iterator[Lease | None]:
     """Hold the lease of a user for the block; give None if another writer has it.
 
-    `by_force` takes it from whoever has it, who can then change nothing more.
+    `by_force` takes it from whoever has it, who can then change nothing more.  With the
+    `session` of the writer's transactions, those that a killed writer left open are ended.
     """
-    lease = _take(f"{projection}:{user_id}", by_force=by_force)
+    lease = _take(f"{projection}:{user_id}", by_force=by_force, session=session)
     try:
         yield lease
     finally:
@@ -63,33 +67,50 @@ def _until() -> Row:
     return {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": milliseconds}}
 
 
-def _take(lease_id: str, *, by_force: bool) -> Lease | None:
+def _take(lease_id: str, *, by_force: bool, session: ClientSession | None) -> Lease | None:
     if by_force:
-        return _claim({"_id": lease_id}, upsert=True)
+        return _claim({"_id": lease_id}, session, upsert=True)
     # MongoDB allows no upsert with $expr.
     free = {"_id": lease_id, "$expr": {"$lte": [{"$ifNull": ["$lease_until", None]}, "$$NOW"]}}
-    lease = _claim(free)
+    lease = _claim(free, session)
     if lease is not None:
         return lease
     try:
         collection(ProjectionLease).insert_one({"_id": lease_id, "fence": 0})
     except DuplicateKeyError:  # it is there, but not free
         return None
-    return _claim(free)
+    return _claim(free, session)
 
 
-def _claim(wanted: Row, *, upsert: bool = False) -> Lease | None:
+def _claim(wanted: Row, session: ClientSession | None, *, upsert: bool = False) -> Lease | None:
     after: Row = {"$add": [{"$ifNull": ["$fence", 0]}, 1]}
     claimed = {
         "owner": {"$literal": _owner()},
         "lease_until": _until(),
         # Never below the clock: the graph may remember the fences of a MongoDB that was lost.
         "fence": {"$max": [after, {"$toLong": "$$NOW"}]},
+        "former_session": "$session",
+        "session": "$$REMOVE" if session is None else {"$literal": session.session_id},
     }
     row = collection(ProjectionLease).find_one_and_update(
         wanted, [{"$set": claimed}], upsert=upsert, return_document=ReturnDocument.AFTER
     )
-    return None if row is None else Lease(str(row["_id"]), int(row["fence"]))
+    if row is None:
+        return None
+    if row.get("former_session"):
+        _end(row["former_session"])
+    return Lease(str(row["_id"]), int(row["fence"]))
+
+
+def _end(session_id: Row) -> None:
+    """End what a killed writer left open: MongoDB itself keeps its locks for a minute.
+
+    https://www.mongodb.com/docs/manual/reference/command/killSessions/
+    """
+    database = mongodb()
+    database.client.admin.command(
+        "killSessions", [session_id], codec_options=database.codec_options
+    )
 
 
 def _owner() -> str:
@@ -100,7 +121,9 @@ def _owner() -> str:
 def _release(lease: Lease) -> None:
     try:
         collection(ProjectionLease).update_one(
-            _mine(lease), {"$unset": {"owner": "", "lease_until": ""}}
+            # The driver gives a session to others then: whoever comes next must not end it.
+            _mine(lease),
+            {"$unset": {"owner": "", "lease_until": "", "session": ""}},
         )
     except PyMongoError as error:
         # It ends by itself; what the block raised says more.

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 from models import Subscription, SyncRun, WebhookDelivery
 from pipeline import metrics
-from pipeline.config import settings
 from pipeline.push import rows
 from pipeline.push.kinds import KINDS
 from pipeline.push.requests import request
 from pipeline.stores import Row, collection
 from pipeline.sync import states
+from pipeline.sync.cadence import pushed_seconds
 from pipeline.sync.report import SyncReport
 
 #: Of events that come by chance at an even rate, one gap in e^7, about 1,100, is longer
@@ -47,25 +47,25 @@ def note_events(row: Row, deliveries: list[Row]) -> None:
         changes["last_event_number"] = max(numbers)
     if last is not None:
         # A night is no sign of how often events come by day; the poll covers it.
-        gap = min((newest - last).total_seconds(), settings().push_poll_seconds)
+        gap = min((newest - last).total_seconds(), pushed_seconds(row["source"]))
         mean = row.get("mean_gap_seconds")
         changes["mean_gap_seconds"] = gap if mean is None else mean + _NEWEST_SHARE * (gap - mean)
         usual = SUSPICIOUS_GAPS * changes["mean_gap_seconds"]
         changes["silence_seconds"] = max(usual, SHORTEST_SILENCE_SECONDS)
     collection(Subscription).update_one(
         {"_id": row["_id"], "last_event_at": last},
-        _with_silence(changes, newest) | {"$inc": {"events": len(news)}},
+        _with_silence(row["source"], changes, newest) | {"$inc": {"events": len(news)}},
     )
     row |= changes
 
 
-def _with_silence(changes: Row, since: datetime) -> Row:
+def _with_silence(source: str, changes: Row, since: datetime) -> Row:
     """Return the update that also says when it will have been quiet for too long.
 
-    Never, where that is beyond PUSH_POLL_SECONDS: the poll looks sooner.
+    Never, where the poll of `source` looks sooner.
     """
     seconds = changes.get("silence_seconds")
-    if seconds is None or seconds >= settings().push_poll_seconds:
+    if seconds is None or seconds >= pushed_seconds(source):
         return {"$set": changes, "$unset": {"silent_after": ""}}
     return {"$set": changes | {"silent_after": since + timedelta(seconds=seconds)}}
 
@@ -82,7 +82,8 @@ def look_at_silent() -> int:
     for row in list(subscriptions.find({"silent_after": {"$lte": now}}).limit(_BATCH)):
         changes = {"silence_seconds": 2 * row["silence_seconds"]}
         taken = subscriptions.update_one(
-            {"_id": row["_id"], "silent_after": row["silent_after"]}, _with_silence(changes, now)
+            {"_id": row["_id"], "silent_after": row["silent_after"]},
+            _with_silence(row["source"], changes, now),
         )
         if taken.modified_count and row["status"] == "active":
             states.request(row["user_id"], row["source"])

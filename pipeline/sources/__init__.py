@@ -8,11 +8,18 @@ from pipeline.sources.google.calendar import CalendarSource
 from pipeline.sources.google.contacts import ContactsSource
 from pipeline.sources.google.gmail import GmailSource
 from pipeline.sources.google.tasks import TasksSource
+from pipeline.sources.microsoft.mail import MicrosoftMailSource
 
-_ALL: tuple[Source, ...] = (CalendarSource(), GmailSource(), ContactsSource(), TasksSource())
+_ALL: tuple[Source, ...] = (
+    CalendarSource(),
+    GmailSource(),
+    ContactsSource(),
+    TasksSource(),
+    MicrosoftMailSource(),
+)
 SOURCES: dict[str, Source] = {source.name: source for source in _ALL}
 #: Those whose provider tells of changes by itself, once we have subscribed.
-PUSHED_SOURCES = ("google_calendar", "google_gmail")
+PUSHED_SOURCES = ("google_calendar", "google_gmail", "microsoft_mail")
 
 
 def projections_of(source: str) -> tuple[str, ...]:

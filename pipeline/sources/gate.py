@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Callable
 from typing import Any, Literal
 
 import bson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from pipeline.sources.base import Rejected
+from pipeline.sources.base import Item, Page, Rejected
 
 #: MongoDB takes 16 MiB; what surrounds an item in its record needs a little.
 MAX_ITEM_BYTES = 15 * 2**20
@@ -112,6 +113,42 @@ class TaskShape(_Shape):
     deleted: bool = False
 
 
+class FolderShape(_Shape):
+    """https://learn.microsoft.com/graph/api/resources/mailfolder; of a deleted one the id alone"""
+
+    id: str = Field(min_length=1)
+    displayName: str | None = None
+    parentFolderId: str | None = None
+
+
+class MailNameShape(_Shape):
+    """A message as a delta names it, whole or not."""
+
+    id: str = Field(min_length=1)
+
+
+class MailShape(_Shape):
+    """https://learn.microsoft.com/graph/api/resources/message"""
+
+    id: str = Field(min_length=1)
+    parentFolderId: str = Field(min_length=1)
+    receivedDateTime: dt.datetime
+    lastModifiedDateTime: dt.datetime | None = None
+    conversationId: str | None = None
+    isRead: bool | None = None
+    categories: list[str] = []
+    toRecipients: list[dict[str, Any]] = []
+    ccRecipients: list[dict[str, Any]] = []
+    bccRecipients: list[dict[str, Any]] = []
+    internetMessageHeaders: list[_Header] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_zone(self) -> MailShape:
+        if self.receivedDateTime.tzinfo is None:
+            raise ValueError("receivedDateTime has no zone")
+        return self
+
+
 class Gate:
     """Checks items of one shape.  `label` names them in reasons; `id_field` is their id."""
 
@@ -151,3 +188,20 @@ MESSAGE_NAME = Gate("message", MessageNameShape)
 PERSON = Gate("person", PersonShape, "resourceName")
 TASK_LIST = Gate("task list", TaskListShape)
 TASK = Gate("task", TaskShape)
+FOLDER = Gate("mail folder", FolderShape)
+MAIL = Gate("mail", MailShape)
+MAIL_NAME = Gate("mail", MailNameShape)
+
+#: Sorts one checked item into the page: an upsert or a deletion.
+Sort = Callable[[Page, Item], None]
+
+
+def fill(page: Page, items: list[Any], gate: Gate, sort: Sort) -> Page:
+    """Put every item into `page`: rejected by `gate`, or wherever `sort` says."""
+    for item in items:
+        rejected = gate.check(item)
+        if rejected:
+            page.rejected.append(rejected)
+        else:
+            sort(page, item)
+    return page

@@ -22,6 +22,7 @@ from typing import Literal, Self
 
 from pipeline import words
 from pipeline.config import settings
+from pipeline.sources import source_named
 from pipeline.stores import Row
 
 #: Looked at once in this share of the freshness target: the rest is to tick, to wait and to run.
@@ -58,7 +59,8 @@ class Bounds:
         base = base_seconds(source)
         floor, ceiling = settings().cadence_floor_seconds, settings().cadence_ceiling_seconds
         shortest = min(base, max(floor, base / _MOST_OFTEN))
-        return cls(base, shortest, max(ceiling, base))
+        longest = base if source_named(source).polled_on_target else max(ceiling, base)
+        return cls(base, shortest, longest)
 
     @property
     def memory_seconds(self) -> float:
@@ -79,6 +81,15 @@ class Bounds:
 def base_seconds(source: str) -> float:
     """Return how often `source` is looked at while nothing is known of a user."""
     return settings().freshness_target_seconds(source) * INTERVAL_SHARE
+
+
+def pushed_seconds(source: str) -> float:
+    """Return how often `source` is looked at while its provider pushes what changes."""
+    base = base_seconds(source)
+    if source_named(source).polled_on_target:
+        return base
+    # No more often than a state of which nothing is known.
+    return max(settings().push_poll_seconds, base)
 
 
 def promise_seconds(source: str, interval_seconds: float) -> float:
@@ -194,9 +205,7 @@ def _with_push(cadence: Cadence, state: Row, at: datetime) -> Cadence:
     until = state.get("live_push_until")
     if until is None or until <= at:
         return cadence
-    # No more often than a state of which nothing is known.
-    interval = max(settings().push_poll_seconds, base_seconds(state["source"]))
-    return replace(cadence, interval_seconds=interval, why="pushed")
+    return replace(cadence, interval_seconds=pushed_seconds(state["source"]), why="pushed")
 
 
 def _why(interval: float, bounds: Bounds, *, is_new: bool) -> Why:

@@ -54,15 +54,19 @@ def mailboxes(headers: Iterable[str]) -> list[Mailbox]:
     found: dict[str, Mailbox] = {}
     unfolded = [_FOLDED.sub(" ", header) for header in headers]
     for written, spelled in getaddresses(unfolded, **_LENIENT):
-        address = normalise(spelled)
-        if address is not None and address not in found:
-            found[address] = Mailbox(address, _name(written, address))
+        read = mailbox(decoded(written), spelled)
+        if read is not None:
+            found.setdefault(read.address, read)
     return list(found.values())
 
 
-def _name(written: str, address: str) -> str | None:
-    shown = name(decoded(written))
-    return None if shown is None or shown.lower() == address else shown
+def mailbox(written: Any, spelled: Any) -> Mailbox | None:
+    """Return the mailbox of a name and an address, or None if that is none."""
+    address = normalise(spelled)
+    if address is None:
+        return None
+    shown = name(written)
+    return Mailbox(address, None if shown is None or shown.lower() == address else shown)
 
 
 def decoded(value: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple, Protocol
 
-from pipeline.projections.graph import calendar, contacts, gmail, tasks
+from pipeline.projections.graph import calendar, contacts, gmail, microsoft, tasks
 from pipeline.projections.graph.model import Drawing, NodeId, Properties, Shape, Value
 
 #: More rows make a transaction longer but hardly faster.
@@ -28,6 +28,7 @@ _SOURCES: dict[str, _Mapper] = {
     "google_gmail": gmail,
     "google_contacts": contacts,
     "google_tasks": tasks,
+    "microsoft_mail": microsoft,
 }
 #: What surrounds a row and a value on the wire: names, lengths, the user's id.
 _ROW_BYTES = 80

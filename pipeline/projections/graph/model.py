@@ -56,18 +56,21 @@ class Shape(NamedTuple):
 
     A stream that ends in a slash stands for one per parent, such as
     `events/<calendar>`; item ids are unique only inside it, so the parent's id
-    is part of the key.
+    is part of the key, unless `keyed_by_parent` is false: then items keep their
+    ids when they move.
     """
 
     stream: str
     label: str
     draw: Callable[[NodeId, str, dict[str, Any]], Drawing]
+    keyed_by_parent: bool = True
 
     def node_of(self, stream: str, item_id: str) -> NodeId | None:
         """Return the node of an item, or None if `stream` is another one."""
         if self._per_parent:
             parent_id = self.parent_of(stream)
-            return NodeId(self.label, f"{parent_id}/{item_id}") if parent_id else None
+            key = f"{parent_id}/{item_id}" if self.keyed_by_parent else item_id
+            return NodeId(self.label, key) if parent_id else None
         return NodeId(self.label, item_id) if stream == self.stream else None
 
     def parent_of(self, stream: str) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 from pipeline.config import settings
 from pipeline.errors import Permanent
 from pipeline.sources.base import Cursor, Item, Page, ProviderClient, Resume, Source, fingerprint_of
-from pipeline.sources.gate import CALENDAR, EVENT
-from pipeline.sources.google.paging import answers, fill
+from pipeline.sources.gate import CALENDAR, EVENT, fill
+from pipeline.sources.google.paging import answers
 from pipeline.sources.google.window import ends_after
 
 EVENTS = "events/"

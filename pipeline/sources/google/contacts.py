@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline.sources.base import Cursor, Item, Page, ProviderClient, Resume, Source, fingerprint_of
-from pipeline.sources.gate import PERSON
-from pipeline.sources.google.paging import answers, fill
+from pipeline.sources.gate import PERSON, fill
+from pipeline.sources.google.paging import answers
 
 #: `metadata` carries the deletions.
 PERSON_FIELDS = (

@@ -12,8 +12,8 @@ from typing import Any
 from pipeline.config import settings
 from pipeline.errors import Gone
 from pipeline.sources.base import Cursor, Item, Page, ProviderClient, Resume, Source, fingerprint_of
-from pipeline.sources.gate import MESSAGE, MESSAGE_NAME
-from pipeline.sources.google.paging import answers, fill
+from pipeline.sources.gate import MESSAGE, MESSAGE_NAME, fill
+from pipeline.sources.google.paging import answers
 
 #: What people and threads are found by; bodies are not read.
 HEADERS = (

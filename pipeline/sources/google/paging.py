@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from pipeline.sources.base import Item, Page, ProviderClient
-from pipeline.sources.gate import Gate
-
-#: Sorts one checked item into the page: an upsert or a deletion.
-Sort = Callable[[Page, Item], None]
-
-
-def fill(page: Page, items: list[Any], gate: Gate, sort: Sort) -> Page:
-    """Put every item into `page`: rejected by `gate`, or wherever `sort` says."""
-    for item in items:
-        rejected = gate.check(item)
-        if rejected:
-            page.rejected.append(rejected)
-        else:
-            sort(page, item)
-    return page
+from pipeline.sources.base import ProviderClient
 
 
 def answers(

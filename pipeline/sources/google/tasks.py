@@ -13,8 +13,8 @@ from typing import Any
 
 from pipeline.config import settings
 from pipeline.sources.base import Cursor, Item, Page, ProviderClient, Resume, Source, fingerprint_of
-from pipeline.sources.gate import TASK, TASK_LIST
-from pipeline.sources.google.paging import answers, fill
+from pipeline.sources.gate import TASK, TASK_LIST, fill
+from pipeline.sources.google.paging import answers
 
 TASKS = "tasks/"
 _LISTS_PARAMS = {"maxResults": 1000}

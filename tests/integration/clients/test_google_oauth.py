@@ -16,7 +16,7 @@ from pipeline.clients.google_scopes import IDENTITY_SCOPES, missing_scope, scope
 from pipeline.errors import HeadraceError, Misconfigured, Permanent, Transient
 from pipeline.sandbox.client import SandboxClient
 from pipeline.sandbox.grants import CLIENT_ID, CLIENT_SECRET
-from pipeline.sources import SOURCES
+from pipeline.sources import sources_of
 
 ASKED = Consent(
     redirect_uri="https://headrace.example/connect/google/callback",
@@ -47,7 +47,7 @@ def code_for(asked: Consent = ASKED) -> str:
     return parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", sources_of("google"))
 def test_what_a_source_asks_for_is_what_it_needs(source: str) -> None:
     assert missing_scope(scopes_of_source(source), source) is None
 

@@ -9,12 +9,13 @@ from models import Record, SyncState
 from pipeline.connect import connect_google
 from pipeline.projections import graph
 from pipeline.sandbox.client import SandboxClient
-from pipeline.sources import SOURCES
+from pipeline.sources import sources_of
 from pipeline.stores import Row, collection, redis_client
 from pipeline.sync import engine
 from pipeline.sync.report import SyncReport
 from pipeline.verify import Verdict, verify
 
+SOURCES = sources_of("google")
 CALENDAR, GMAIL, CONTACTS, TASKS = SOURCES
 
 ORDINARY = {

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from copies import CALENDAR, CONTACTS, GMAIL, TASKS, Copy, connected
+from copies import CALENDAR, CONTACTS, GMAIL, SOURCES, TASKS, Copy, connected
 
 from models import RejectedItem, SyncState
 from pipeline.clients.google import GoogleClient
 from pipeline.connect import connect_google
 from pipeline.sandbox.client import SandboxClient
-from pipeline.sources import SOURCES
 from pipeline.stores import collection
 
 

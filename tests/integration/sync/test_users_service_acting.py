@@ -6,13 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from copies import CALENDAR, CONTACTS, GMAIL, TASKS, Copy
+from copies import CALENDAR, CONTACTS, GMAIL, SOURCES, TASKS, Copy
 
 from models import Record, SyncState
 from pipeline.errors import ReauthRequired
 from pipeline.jobs import controls
 from pipeline.jobs.reading import page
-from pipeline.sources import SOURCES
 from pipeline.stores import collection
 from pipeline.users import acting, erasing
 from pipeline.users.errors import NotNow, Unknown

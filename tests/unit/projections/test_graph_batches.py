@@ -46,7 +46,7 @@ def test_a_batch_ends_after_500_records() -> None:
 
 
 def test_records_that_the_graph_does_not_show_count_and_move_on() -> None:
-    unknown = {**record(7), "source": "microsoft_mail"}
+    unknown = {**record(7), "source": "unheard_of"}
     assert list(batches([unknown])) == [changes.Batch([], 1, 7)]
 
 

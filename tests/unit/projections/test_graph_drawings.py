@@ -215,11 +215,11 @@ def test_a_task_has_its_list_its_parent_and_a_date() -> None:
 
 
 def test_what_the_graph_does_not_show_is_passed_over() -> None:
-    assert change_of("microsoft_mail", "messages", "m1", {}) is None
+    assert change_of("unheard_of", "messages", "m1", {}) is None
     assert change_of("google_calendar", "settings", "s1", {}) is None
     assert change_of("google_calendar", "calendars", "", {}) is None
     assert change_of("google_calendar", "events/", "e1", {}) is None
-    assert fields_of("microsoft_mail") == {}
+    assert fields_of("unheard_of") == {}
 
 
 def test_a_deleted_record_leaves_nothing_of_its_node() -> None:
