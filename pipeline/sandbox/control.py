@@ -26,6 +26,7 @@ from pipeline.sandbox.grants import (
     Grants,
     full_scopes,
 )
+from pipeline.sandbox.microsoft import MAIL
 from pipeline.sandbox.microsoft.control import MicrosoftControl
 from pipeline.sandbox.microsoft.graph import Microsoft
 from pipeline.sandbox.microsoft.life.control import LifeControl
@@ -167,7 +168,7 @@ class Control:
     def _truth(self, asked: Asked) -> Answer:
         user = self._store.user(asked.path["user"])
         query = Fields(asked.query, ("source", "time_min"))
-        source = query.choice("source", SOURCES) if query.has("source") else None
+        source = query.choice("source", (*SOURCES, MAIL)) if query.has("source") else None
         since = parse_rfc3339_ms(query.text("time_min")) if query.has("time_min") else None
         lines = truth_lines(self._store, user, source, since)
         return StreamingResponse(lines, media_type="application/x-ndjson")
@@ -177,8 +178,13 @@ class Control:
     def _expire_cursors(self, asked: Asked) -> Answer:
         given = Fields(asked.body, ("user", "source"))
         users = [self._store.user(given.text("user"))] if given.has("user") else None
-        sources = [given.choice("source", SOURCES)] if given.has("source") else list(SOURCES)
-        pairs = [(user, src) for user in users or self._store.users() for src in sources]
+        named = given.choice("source", (*SOURCES, MAIL)) if given.has("source") else None
+        pairs = [
+            (user, source)
+            for user in users or self._store.users()
+            for source in self._store.sources(user)
+            if named in (None, source)
+        ]
         for user, source in pairs:
             self._store.set_floor(user, source)
         return {"expired": len(pairs)}

@@ -100,7 +100,7 @@ class Mutator:
         return "created" if self._store.item(*stream, change.item_id) is None else "updated"
 
     def _expire(self, users: list[User], expire: float | list[str]) -> list[dict[str, str]]:
-        pairs = [(user, source) for user in users for source in SOURCES]
+        pairs = [(user, source) for user in users for source in self._store.sources(user)]
         if isinstance(expire, list):
             chosen = [pair for pair in pairs if pair[0].user in expire]
         else:

@@ -24,6 +24,7 @@ from pipeline.sandbox.clock import Clock, epoch_ms
 from pipeline.sandbox.cursors import CursorCodec
 from pipeline.sandbox.database import Database
 from pipeline.sandbox.generate import Seeded
+from pipeline.sandbox.microsoft import MAIL
 from pipeline.sandbox.microsoft.store import MailStore
 from pipeline.sandbox.microsoft.tables import OF_A_USER
 from pipeline.sandbox.push.outbox import Outbox
@@ -162,8 +163,15 @@ class Store:
         row = self.database.row(sql, user.n, source)
         return 0 if row is None else int(row[0])
 
+    def sources(self, user: User) -> list[str]:
+        """What the user has: Google's sources, and mail at Microsoft with a mailbox there."""
+        return [*SOURCES, *([MAIL] if self.mail.has_mailbox(user) else [])]
+
     def set_floor(self, user: User, source: str) -> None:
         """Expire every cursor that was handed out for this user's source until now."""
+        if source == MAIL:
+            self.mail.expire_cursors(user)
+            return
         with self.database.transaction():
             rev = self.next_rev(user)
             sql = "INSERT OR REPLACE INTO floors (user_n, source, rev) VALUES (?, ?, ?)"

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from pipeline.sandbox.calendar_events import free_busy_view
 from pipeline.sandbox.calls import dump_json
+from pipeline.sandbox.microsoft import MAIL
+from pipeline.sandbox.microsoft.truth import mail_lines
 from pipeline.sandbox.stamps import CALENDAR, GMAIL
 from pipeline.sandbox.store import Store, User
 
@@ -29,6 +31,8 @@ def truth_lines(
     for stream_n, stream_source, stream in store.database.rows(sql, user.n):
         if source is None or stream_source == source:
             yield from _stream_lines(store, stream_n, stream_source, stream, time_min_ms)
+    if source in (None, MAIL):
+        yield from mail_lines(store, user)
 
 
 def _stream_lines(

@@ -83,12 +83,10 @@ class GraphGate:
         try:
             with nullcontext() if method.unlocked else call.store.reading():
                 return method.handler(call)
-        except NotInMailbox as missing:
-            raise _not_found(str(missing.args[0])) from None
-        except NoMailbox:
-            code = "MailboxNotEnabledForRESTAPI"
-            message = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
-            raise graph_error(HTTPStatus.NOT_FOUND, code, message) from None
+        except (NotInMailbox, NoMailbox) as missing:
+            if call.store.mail.has_mailbox(user):
+                raise _not_found(str(missing.args[0])) from None
+            raise _no_mailbox() from None
 
     def _enter(self, user: User) -> int:
         slots = self._throttle.enter(user.n)
@@ -130,6 +128,11 @@ class GraphGate:
 def _check_scopes(call: Call, method: Method) -> None:
     if method.scopes and not method.scopes & call.scopes:
         raise graph_error(HTTPStatus.FORBIDDEN, "ErrorAccessDenied")
+
+
+def _no_mailbox() -> ApiError:
+    message = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
+    return graph_error(HTTPStatus.NOT_FOUND, "MailboxNotEnabledForRESTAPI", message)
 
 
 def _not_found(item_id: str) -> ApiError:
