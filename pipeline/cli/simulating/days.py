@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from models import Pattern
 from pipeline.cli.simulating.evaluation import Verdict, judge
+from pipeline.cli.simulating.mailboxes import watched_since
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
 
@@ -67,12 +68,13 @@ class Simulated:
 def simulate(sandbox: SandboxClient, plan: Plan, observer: Observer, tell: Tell) -> Simulated:
     """Live the planned days, have us watch, and judge what we suggest.
 
-    What happened before the mailboxes were first looked at teaches nothing, so they are looked
-    at once before the first day.  Raises what `observer` raises.
+    What is in the mailboxes already teaches nothing, so they are looked at once before they count
+    as watched since the first day.  Raises what `observer` raises.
     """
     users, happened, done = list(plan.users), Counter[str](), 0
     tell(done, "Looking at the mailboxes")
     observer.bring_up_to_date(users)
+    watched_since(users, plan.steps()[0][0])
     for since, until in plan.steps():
         for phase, words in _PHASES:
             done += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from models import Mailbox, SyncState
 from pipeline.cli.exits import WrongUse
@@ -35,6 +36,15 @@ def mailboxes_of(users: Sequence[str]) -> dict[str, str]:
     """Return the ids of the connected mailboxes of `users`."""
     wanted = {"user_id": {"$in": list(users)}, "is_connected": True}
     return {row["user_id"]: row["_id"] for row in collection(Mailbox).find(wanted, {"user_id": 1})}
+
+
+def watched_since(users: Sequence[str], moment: datetime) -> None:
+    """Have the mailboxes count as watched since `moment`, which lies in the past.
+
+    Mail received before a mailbox was watched teaches nothing, and simulated mail is.
+    """
+    ids = list(mailboxes_of(users).values())
+    collection(Mailbox).update_many({"_id": {"$in": ids}}, {"$min": {"watched_from": moment}})
 
 
 def _connected(users: set[str]) -> set[str]:
