@@ -87,15 +87,18 @@ def connect_google(user_id: str, authorized_user_info: Mapping[str, Any]) -> lis
 def connect_microsoft(user_id: str, grant_info: Mapping[str, Any]) -> list[str]:
     """Connect `user_id` by a refresh token of ours at Microsoft; safe to repeat.
 
-    `grant_info` is `{"refresh_token": …}`.  Returns the sources that its scopes allow.
-    Raises Permanent without a refresh token or a mailbox, ReauthRequired for one that
-    serves no more.
+    `grant_info` has `refresh_token`, and `scopes` unless they are all that we ask for.
+    Returns the sources that they allow.  Raises Permanent without a refresh token or a
+    mailbox, ReauthRequired for one that serves no more.
     """
     refresh_token = grant_info.get("refresh_token")
     if not isinstance(refresh_token, str) or not refresh_token:
         raise Permanent("Microsoft grant: `refresh_token` is missing")
+    scopes = grant_info.get("scopes") or []
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+        raise Permanent("Microsoft grant: `scopes` is not a list of scopes")
     _check_may_connect(user_id)
-    grant = microsoft_oauth.grant_of(refresh_token)
+    grant = microsoft_oauth.grant_of(refresh_token, scopes)
     return connect_grant(user_id, grant, sources_of("microsoft"), other_account=True).opened
 
 

@@ -134,6 +134,7 @@ def sandbox_url(servers: dict[str, str], data_dir: Path) -> Iterator[str]:
     """The address of a sandbox process; the settings point at it."""
     from pipeline.embedded import Ports
     from pipeline.sandbox.client import SandboxClient
+    from pipeline.sandbox.microsoft import MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET
 
     port = Ports(data_dir).port_for("sandbox")
     url = f"http://127.0.0.1:{port}"
@@ -142,7 +143,16 @@ def sandbox_url(servers: dict[str, str], data_dir: Path) -> Iterator[str]:
     client = SandboxClient(url)
     try:
         wait_until(lambda: answers(client), "the sandbox answers")
-        os.environ.update({"GOOGLE_API_BASE_URL": url, "GOOGLE_OAUTH_BASE_URL": url})
+        os.environ.update(
+            {
+                "GOOGLE_API_BASE_URL": url,
+                "GOOGLE_OAUTH_BASE_URL": url,
+                "MICROSOFT_GRAPH_BASE_URL": url,
+                "MICROSOFT_LOGIN_BASE_URL": url,
+                "MICROSOFT_CLIENT_ID": MICROSOFT_CLIENT_ID,
+                "MICROSOFT_CLIENT_SECRET": MICROSOFT_CLIENT_SECRET,
+            }
+        )
         settings.cache_clear()
         yield url
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,15 +20,22 @@ app = typer.Typer(rich_markup_mode="rich")
     epilog=examples(
         "headrace connect ada --file authorized_user.json",
         "headrace connect user0001 --sandbox",
+        "headrace connect ada --provider microsoft --file grant.json",
         "headrace connect ada --composio gmail=ca_x,googlecalendar=ca_y",
     )
 )
 def connect(
     user: Annotated[str, typer.Argument(metavar="USER", help="The id that your application uses.")],
     *,
+    provider: Annotated[
+        Literal["google", "microsoft"], typer.Option(help="Whose account it is.")
+    ] = "google",
     file: Annotated[
         Path | None,
-        typer.Option(help="Google's authorized-user JSON; '-' reads standard input."),
+        typer.Option(
+            help="Google's authorized-user JSON, or {\"refresh_token\": …} of Microsoft's;"
+            " '-' reads standard input."
+        ),
     ] = None,
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="The sandbox's user of the same id.")
@@ -38,12 +45,14 @@ def connect(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Connect USER to Google.  Creates the user; its sources are due at once.
+    """Connect USER to a provider.  Creates the user; its sources are due at once.
 
     Connecting again replaces the grant and wakes what waited for it.
     """
     if [file is not None, sandbox, composio is not None].count(True) != 1:
         raise WrongUse("give one of --file, --sandbox and --composio")
+    if composio is not None and provider != "google":
+        raise WrongUse("--composio is for accounts of google only")
     from pipeline import connect as connections
     from pipeline.cli import connecting
     from pipeline.probes import require
@@ -54,9 +63,13 @@ def connect(
         require("mongodb")
         sources = connections.connect_composio(user, accounts)
     else:
-        grant = read_grant(file) if file else connecting.sandbox_grant(user)
+        grant = read_grant(file) if file else connecting.sandbox_grant(user, provider)
         require("mongodb")
-        sources = connections.connect_google(user, grant)
+        connect_by = {
+            "google": connections.connect_google,
+            "microsoft": connections.connect_microsoft,
+        }[provider]
+        sources = connect_by(user, grant)
     if not sources:
         raise Permanent("the grant has none of the scopes that a source needs")
     queued = connecting.look_for_due_now()

@@ -18,6 +18,7 @@ app = typer.Typer(rich_markup_mode="rich")
     epilog=examples(
         "headrace connect-link ada",
         "headrace connect-link ada --sources google_calendar,google_gmail --minutes 15",
+        "headrace connect-link ada --provider microsoft",
         "headrace connect-link ada --return-to https://app.example/settings",
     )
 )

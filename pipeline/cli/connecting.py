@@ -13,17 +13,22 @@ from pipeline.probes import redis_problem
 from pipeline.sandbox.client import SandboxClient
 
 
-def sandbox_grant(user_id: str) -> dict[str, Any]:
-    """Return a grant of the sandbox's user of the same id, in authorized-user form."""
+def sandbox_grant(user_id: str, provider: str = "google") -> dict[str, Any]:
+    """Return a grant of the sandbox's user of the same id, in the form that connecting takes."""
     url = settings().google_api_base_url
     if not url:
         raise Misconfigured("GOOGLE_API_BASE_URL is empty; it must name a running sandbox")
+    if provider == "microsoft" and settings().microsoft_login_base_url != url:
+        raise Misconfigured("MICROSOFT_LOGIN_BASE_URL must name the same sandbox")
     sandbox = SandboxClient(url)
     try:
         names = [user.user for user in sandbox.users()]
         if user_id not in names:
             hint = suggestion(user_id, names)
             raise WrongUse(f"the sandbox has no user {user_id!r}{hint}")
+        if provider == "microsoft":
+            sandbox.add_mailboxes([user_id])
+            return sandbox.microsoft_grant(user_id)
         return sandbox.authorized_user(user_id)
     finally:
         sandbox.close()

@@ -5,7 +5,7 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from pipeline.clients.consents import Consent
 from pipeline.clients.grants import Grant
 from pipeline.clients.microsoft_account import account_facts
 from pipeline.clients.microsoft_credentials import refresh_fields, secrets_of
-from pipeline.clients.microsoft_scopes import IDENTITY_SCOPE, scopes_of_source
+from pipeline.clients.microsoft_scopes import IDENTITY_SCOPE, RESERVED, scopes_of_source
 from pipeline.errors import Permanent, ReauthRequired
 
 if TYPE_CHECKING:
@@ -66,12 +66,14 @@ def exchange(code: str, asked: Consent) -> Grant:
         ) from None
 
 
-def grant_of(refresh_token: str) -> Grant:
+def grant_of(refresh_token: str, granted: Iterable[str] = ()) -> Grant:
     """Return the grant that a refresh token stands for, with tokens of our own.
 
-    Raises ReauthRequired if it serves no more, and what `exchange` raises.
+    `granted` are its scopes; without any, those that mail is asked for with.  Raises
+    ReauthRequired if it serves no more, and what `exchange` raises.
     """
-    scopes = [IDENTITY_SCOPE, *scopes_of_source("microsoft_mail")]
+    known = [scope for scope in granted if scope not in RESERVED]
+    scopes = known or [IDENTITY_SCOPE, *scopes_of_source("microsoft_mail")]
 
     def question(application: Any) -> dict[str, Any]:
         answer: dict[str, Any] = application.acquire_token_by_refresh_token(refresh_token, scopes)

@@ -47,13 +47,30 @@ def _schedules() -> Iterator[Finding]:
 
 
 def check_providers() -> Iterator[Finding]:
-    """Yield whether Google answers at all; asks without credentials, so a refusal is an answer."""
+    """Yield whether providers answer at all; asks without credentials: a refusal is an answer."""
     base = settings().google_api_base_url or APIS["calendar"].root_url
     yield _reachable(
         "Google APIs", "GOOGLE_API_BASE_URL", f"{base}/calendar/v3/users/me/calendarList"
     )
     oauth = settings().google_oauth_base_url
     yield _reachable("Google sign-in", "GOOGLE_OAUTH_BASE_URL", f"{oauth}/token")
+    yield from _check_microsoft()
+
+
+def _check_microsoft() -> Iterator[Finding]:
+    """Yield the same of Microsoft, for whom mailboxes are connected, or can be."""
+    now = settings()
+    secret = now.microsoft_client_secret.get_secret_value()
+    if not (now.microsoft_client_id or secret):
+        mend = "set MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET to connect Microsoft 365"
+        yield note("Microsoft", "no application is set: mailboxes cannot be connected", mend)
+        return
+    if not (now.microsoft_client_id and secret):
+        yield wrong("Microsoft", "half of the application is set", "set its id and its secret")
+    graph, login = now.microsoft_graph_base_url, now.microsoft_login_base_url
+    yield _reachable("Microsoft Graph", "MICROSOFT_GRAPH_BASE_URL", f"{graph}/v1.0/me")
+    discovery = f"{login}/{now.microsoft_tenant}/v2.0/.well-known/openid-configuration"
+    yield _reachable("Microsoft sign-in", "MICROSOFT_LOGIN_BASE_URL", discovery)
 
 
 def _reachable(about: str, setting: str, url: str) -> Finding:

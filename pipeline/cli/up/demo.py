@@ -10,7 +10,7 @@ import requests
 from models import Connection
 from pipeline.cli.connecting import look_for_due_now
 from pipeline.config import settings
-from pipeline.connect import connect_google
+from pipeline.connect import connect_google, connect_microsoft
 from pipeline.errors import Misconfigured, Transient
 from pipeline.sandbox.client import SandboxClient, SandboxError
 from pipeline.stores import collection
@@ -28,6 +28,8 @@ class DemoUsers:
         self.count = count
         self.connected = 0
         self._sandbox = SandboxClient(sandbox_url)
+        # A sandbox that somebody else has started may be Google alone.
+        self._with_mailboxes = settings().microsoft_graph_base_url == sandbox_url
         self._stop = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="demo-users", daemon=True)
@@ -84,12 +86,19 @@ class DemoUsers:
         """Make the users up to number `so_far`, and connect those that are not."""
         users = self._sandbox.add_users(so_far)[self.connected :]
         names = [user["user"] for user in users]
-        active = collection(Connection).distinct(
-            "user_id", {"user_id": {"$in": names}, "provider": "google", "status": "active"}
-        )
-        for user in users:
-            # A user that is new in the sandbox makes an older grant worthless.
-            if user["created"] or user["user"] not in active:
-                connect_google(user["user"], self._sandbox.authorized_user(user["user"]))
+        # A user that is new in the sandbox makes an older grant worthless.
+        new = {user["user"] for user in users if user["created"]}
+        for name in _not_active(names, "google") | new:
+            connect_google(name, self._sandbox.authorized_user(name))
+        if self._with_mailboxes:
+            self._sandbox.add_mailboxes(names)
+            for name in _not_active(names, "microsoft") | new:
+                connect_microsoft(name, self._sandbox.microsoft_grant(name))
         self.connected = so_far
         look_for_due_now()
+
+
+def _not_active(names: list[str], provider: str) -> set[str]:
+    """Return those of these users who have no connection to a provider that serves."""
+    wanted = {"user_id": {"$in": names}, "provider": provider, "status": "active"}
+    return set(names) - set(collection(Connection).distinct("user_id", wanted))

@@ -12,6 +12,7 @@ from pipeline.embedded.files import private_folder, write_private
 from pipeline.embedded.ports import LOOPBACK, Ports
 from pipeline.errors import Misconfigured
 from pipeline.sandbox.grants import CLIENT_ID, CLIENT_SECRET
+from pipeline.sandbox.microsoft import MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET
 from pipeline.sandbox.push.topics import PROJECT_ID, SERVICE_ACCOUNT
 
 #: An embedded server starts when the environment does not name another one.
@@ -73,7 +74,7 @@ class MetricsPorts:
 
 
 def sandbox_settings(port: int) -> dict[str, str]:
-    """Return the settings that make a sandbox on `port` be Google, all of it."""
+    """Return the settings that make a sandbox on `port` be Google, and Microsoft, all of it."""
     url = f"http://{LOOPBACK}:{port}"
     return {
         **dict.fromkeys((*_SANDBOX_SETTINGS, "GOOGLE_ACCOUNTS_BASE_URL"), url),
@@ -82,6 +83,10 @@ def sandbox_settings(port: int) -> dict[str, str]:
         "GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
         "GOOGLE_PUBSUB_TOPIC": PUBSUB_TOPIC,
         "GOOGLE_PUBSUB_SERVICE_ACCOUNT": SERVICE_ACCOUNT,
+        "MICROSOFT_GRAPH_BASE_URL": url,
+        "MICROSOFT_LOGIN_BASE_URL": url,
+        "MICROSOFT_CLIENT_ID": MICROSOFT_CLIENT_ID,
+        "MICROSOFT_CLIENT_SECRET": MICROSOFT_CLIENT_SECRET,
     }
 
 
