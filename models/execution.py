@@ -46,7 +46,8 @@ class Execution(Document):
     "run_now:<rule>:<mailbox>:<message>", "staged:<staged>:execute", "staged:<staged>:rescue",
     "undo:<audit>:<number>".  `due_at` is set exactly while something is left to do; while it is
     executed, it says when to look whether that has died.  `fence` is the lease under which it was
-    claimed last: who has an older one writes nothing any more.  `by` is who asked for it.
+    claimed last: who has an older one writes nothing any more.  `by` is who asked for it, and
+    `because` why, where nobody did.
     `reason` says why it was skipped or failed, without data of the mail.
     """
 
@@ -61,6 +62,7 @@ class Execution(Document):
     audit_id = StringField()
     internet_message_id = StringField()
     by = StringField()
+    because = StringField()
     state = StringField(required=True, choices=EXECUTION_STATES, default="pending")
     reason = StringField()
     steps = EmbeddedDocumentListField(Step)

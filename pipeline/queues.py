@@ -260,6 +260,8 @@ JOBS: dict[str, Job] = {
         Job("notification", WEBHOOK_PROCESS, ("subscription_id",), rerun=True),
         Job("renew_subscriptions", WEBHOOK_RENEWAL),
         Job("subscribe", WEBHOOK_RENEWAL, ("user_id", "source"), rerun=True),
+        Job("process_staging", STAGING_PROCESSOR),
+        Job("work_mailbox", STAGING_PROCESSOR, ("user_id", "mailbox_id"), rerun=True),
         Job("find_refreshes", TOKEN_REFRESH),
         Job("refresh_token", TOKEN_REFRESH, ("connection_id",)),
         Job("find_analyses", PATTERN_ANALYSIS),

@@ -25,6 +25,7 @@ SCHEDULES = (
     Schedule("delta-sync", "dispatch_mailboxes", "cron_delta_sync"),
     Schedule("sweep", "sweep", "cron_sweep"),
     Schedule("renewal", "renew_subscriptions", "cron_renewal"),
+    Schedule("staging", "process_staging", "cron_staging"),
     Schedule("token-refresh", "find_refreshes", "cron_token_refresh"),
     Schedule("pattern-analysis", "find_analyses", "cron_pattern_analysis"),
 )
