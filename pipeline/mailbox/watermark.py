@@ -39,12 +39,12 @@ class Lagging(NamedTuple):
     tenant_id: str
 
 
-def lag(user_id: str) -> Lag | None:
-    """Return what is to be observed, or None if that is nothing."""
+def lag(user_id: str, mailbox_id: str) -> Lag | None:
+    """Return what is to be observed, or None if that is nothing, or of another mailbox."""
     state = (
         collection(SyncState)
         .with_options(read_concern=_MAJORITY)
-        .find_one({**_key(user_id), "$expr": _LAGS}, {"seq": 1, f"{_FIELD}.seq": 1})
+        .find_one({**_of(user_id, mailbox_id), "$expr": _LAGS}, {"seq": 1, f"{_FIELD}.seq": 1})
     )
     if state is None:
         return None
@@ -76,10 +76,11 @@ def records(lag: Lag, limit: int) -> list[Row]:
     return list(rows.sort("seq", ASCENDING).limit(limit))
 
 
-def move(lag: Lag, seq: int, fence: int, session: ClientSession) -> None:
-    """Move the watermark on to `seq`, from where it was read; no more due if that is all.
+def move(lag: Lag, seq: int, fence: int, session: ClientSession) -> Lag | None:
+    """Move the watermark on to `seq`, from where it was read, and return what is left then.
 
-    Raises LeaseLost if anybody else has moved it, or if the state is gone.
+    It is no more due if that is nothing.  Raises LeaseLost if anybody else has moved it, or if
+    the state is gone.
     """
     unmoved: Row = {"$and": [{"$eq": [_SEQ, lag.seq]}, {"$lte": [_FENCE, fence]}]}
     moved: Row = {
@@ -90,11 +91,12 @@ def move(lag: Lag, seq: int, fence: int, session: ClientSession) -> None:
         # In the same update, so that what lands in between stays due.
         f"{_FIELD}.due_at": {"$cond": [{"$gt": ["$seq", seq]}, f"${_FIELD}.due_at", "$$REMOVE"]},
     }
-    result = collection(SyncState).update_one(
-        {**_key(lag.user_id), "$expr": unmoved}, [{"$set": moved}], session=session
+    state = collection(SyncState).find_one_and_update(
+        {**_key(lag.user_id), "$expr": unmoved}, [{"$set": moved}], {"seq": 1}, session=session
     )
-    if not result.matched_count:
+    if state is None:
         raise LeaseLost("another observer has taken over this mailbox")
+    return Lag(lag.user_id, seq, int(state["seq"])) if state["seq"] > seq else None
 
 
 def settle(user_id: str) -> None:
@@ -105,9 +107,10 @@ def settle(user_id: str) -> None:
     )
 
 
-def rest(user_id: str) -> None:
+def rest(user_id: str, mailbox_id: str) -> None:
     """Take back what is due although there is something, since nobody may look at it now."""
-    collection(SyncState).update_one(_key(user_id), {"$unset": {f"{_FIELD}.due_at": ""}})
+    unset = {"$unset": {f"{_FIELD}.due_at": ""}}
+    collection(SyncState).update_one(_of(user_id, mailbox_id), unset)
 
 
 def wake(user_id: str) -> None:
@@ -133,6 +136,11 @@ def failed(user_id: str, error: Exception) -> None:
         f"{_FIELD}.due_at": again,
     }
     collection(SyncState).update_one({**_key(user_id), "$expr": _LAGS}, [{"$set": noted}])
+
+
+def _of(user_id: str, mailbox_id: str) -> Row:
+    """Return the filter for the state, unless it is another mailbox's."""
+    return {**_key(user_id), "mailbox_id": {"$in": [mailbox_id, None]}}
 
 
 def _key(user_id: str) -> Row:
