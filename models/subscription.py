@@ -96,6 +96,10 @@ class Subscription(Document):
                 "fields": ["provider", "route"],
                 "partialFilterExpression": {"route": {"$exists": True}},
             },
+            {
+                "fields": ["provider", "resource_id"],
+                "partialFilterExpression": {"provider": "microsoft"},
+            },
             ("source", "status", "target"),
             ("source", "status", "expires_at", "id"),
             {"fields": ["silent_after"], "sparse": True},

@@ -9,7 +9,8 @@ class WebhookDelivery(Document):
     `id` is what the provider gives only once: a notification that is sent again
     has the same.  `open` is there until a job has acted on it.  `number` is the
     provider's count of its notifications, where it counts them; `resource_id`
-    is its name for what changed.
+    is its name for what changed, or for the subscription.  `lifecycle` says what
+    becomes of the subscription itself, where it is about that.
     """
 
     id = StringField(primary_key=True)
@@ -18,6 +19,7 @@ class WebhookDelivery(Document):
     tenant_id = StringField(required=True)
     number = IntField()
     resource_id = StringField()
+    lifecycle = StringField()
     received_at = DateTimeField(required=True)
     open = BooleanField()
     expires_at = DateTimeField(required=True)

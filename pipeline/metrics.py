@@ -115,7 +115,7 @@ WEB_SIGN_INS = Counter(
 WEBHOOKS = Counter(
     "headrace_webhooks_total",
     "Notifications of providers, by outcome: accepted, duplicate, confirmed, stale, unknown, "
-    "forged, malformed, oversized, overloaded, unavailable.",
+    "forged, malformed, validated, oversized, overloaded, unavailable.",
     ["provider", "source", "outcome"],
 )
 WEBHOOK_SECONDS = Histogram(

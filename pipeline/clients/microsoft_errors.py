@@ -86,6 +86,8 @@ _ENTRA_WORDS = {
 #: These are about our registration, whatever the code beside them.
 _OURS = frozenset(("AADSTS700016", "AADSTS7000215", "AADSTS7000222"))
 
+#: How long a subscription may live is said in the text alone.
+_TOO_LONG = re.compile(r"expiration can only be (\d+) minutes")
 _CODE = re.compile(r"[A-Za-z][A-Za-z_.]{0,60}")
 _ENTRA_CODE = re.compile(r"AADSTS\d{4,8}")
 
@@ -145,6 +147,8 @@ class Refusal:
             return Transient(str(self))
         if follows_link and self.status in (400, 410):
             return CursorExpired(str(self))
+        if too_long := _TOO_LONG.search(self.text):
+            return Permanent(f"{self}: at most {too_long[1]} minutes")
         return _BY_STATUS.get(self.status, Permanent)(str(self))
 
     def _is_rate_limit(self) -> bool:

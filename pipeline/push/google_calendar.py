@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.clients.google import GoogleClient
 from pipeline.config import settings
 from pipeline.push.registration import Kind, Registration, moment_of, why_no_address
 from pipeline.sources import source_named
+from pipeline.sources.base import ProviderClient
 from pipeline.sources.google.calendar import EVENTS
 from pipeline.stores import Row
 
@@ -27,7 +27,7 @@ class CalendarChannels(Kind):
 
     def why_not(self) -> str:
         """Return what is wrong with our address, if anything is."""
-        return why_no_address()
+        return why_no_address("Google", settings().google_api_base_url)
 
     def target(self) -> str:
         """Return the address of our webhook."""
@@ -39,7 +39,7 @@ class CalendarChannels(Kind):
         streams = (stored for stored in state["streams"].values() if not stored.get("removed"))
         return [root, *sorted(s["name"] for s in streams if s["name"] != root)]
 
-    def register(self, client: GoogleClient, row: Row, token: str) -> Registration:
+    def register(self, client: ProviderClient, row: Row, token: str) -> Registration:
         """Open the channel that `row` names."""
         channel: dict[str, Any] = {
             "id": row["_id"],
@@ -58,7 +58,7 @@ class CalendarChannels(Kind):
             moment_of(answer), resource_id=resource_id if isinstance(resource_id, str) else None
         )
 
-    def stop(self, client: GoogleClient, row: Row) -> None:
+    def stop(self, client: ProviderClient, row: Row) -> None:
         """Close a channel; impossible until the provider's name of its resource is known."""
         if row.get("resource_id"):
             channel = {"id": row["_id"], "resourceId": row["resource_id"]}

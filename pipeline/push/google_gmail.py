@@ -10,12 +10,12 @@ import hmac
 import logging
 
 from models import Subscription
-from pipeline.clients.google import GoogleClient
 from pipeline.clients.keyring import Keyring
 from pipeline.config import settings
 from pipeline.errors import NotPushed, Permanent, Transient
 from pipeline.push.registration import Kind, Registration, moment_of, why_no_address
 from pipeline.sources import source_named
+from pipeline.sources.base import ProviderClient
 from pipeline.stores import Row, collection
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class GmailWatch(Kind):
             return (
                 "GOOGLE_PUBSUB_SERVICE_ACCOUNT is not set, so no push could be told from a forgery"
             )
-        return why_no_address()
+        return why_no_address("Google", settings().google_api_base_url)
 
     def target(self) -> str:
         """Return the topic."""
@@ -50,7 +50,7 @@ class GmailWatch(Kind):
         """Return the one of the whole mailbox."""
         return [source_named(self.source).root_stream]
 
-    def register(self, client: GoogleClient, row: Row, token: str) -> Registration:  # noqa: ARG002
+    def register(self, client: ProviderClient, row: Row, token: str) -> Registration:  # noqa: ARG002
         """Begin the watch of the mailbox, or prolong it.
 
         Pub/Sub proves who it is by itself, so `token` goes nowhere.
@@ -72,7 +72,7 @@ class GmailWatch(Kind):
             answer = client.call("gmail.users.watch", userId="me", body=watch)
         return Registration(moment_of(answer), route=routes(address)[0])
 
-    def stop(self, client: GoogleClient, row: Row) -> None:
+    def stop(self, client: ProviderClient, row: Row) -> None:
         """End the watch, unless the mailbox is another user's too: they share it."""
         shared = {"provider": self.provider, "route": row.get("route"), "status": "active"}
         if collection(Subscription).find_one({**shared, "_id": {"$ne": row["_id"]}}, {"_id": 1}):

@@ -49,9 +49,39 @@ class MailboxNotice:
     routes: tuple[bytes, ...]
 
 
-Notice = ChannelNotice | MailboxNotice
-#: Rows by what a notice names: the id of a channel, or what stands for a mailbox.
-_Found = dict[str | bytes, list[Row]]
+@dataclass(frozen=True, slots=True)
+class GraphNotice:
+    """One of Microsoft Graph's notifications.
+
+    `state` is what we gave when we subscribed: the row's id and its secret.  `key` is
+    the same if it is sent again, and no other's; `lifecycle` is set where it is
+    about the subscription itself.
+    """
+
+    subscription_id: str
+    state: str
+    key: str
+    lifecycle: str | None = None
+
+    @property
+    def row_id(self) -> str:
+        """The id of the row that it says it is for."""
+        return self.state.partition(":")[0]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What it says that it is for: of two that differ, one must not stand for the other."""
+        return (self.row_id, self.subscription_id)
+
+    @property
+    def token(self) -> str:
+        """The secret that it shows."""
+        return self.state.partition(":")[2]
+
+
+Notice = ChannelNotice | MailboxNotice | GraphNotice
+#: Rows by what a notice names: the id of a channel, what stands for a mailbox, or row and name.
+_Found = dict[str | bytes | tuple[str, str], list[Row]]
 
 
 @dataclass(slots=True)
@@ -97,13 +127,36 @@ def _find(notices: Sequence[Notice]) -> _Found:
         wanted = {"provider": "google", "route": {"$in": list(routes)}, "status": alive}
         for row in collection(Subscription).find(wanted, _FIELDS):
             found.setdefault(row["route"], []).append(row)
+    return found | _find_graphs([n for n in notices if isinstance(n, GraphNotice)])
+
+
+def _find_graphs(notices: Sequence[GraphNotice]) -> _Found:
+    """Return the rows that Graph's notices name, by subscription: it is known, or shown."""
+    if not notices:
+        return {}
+    row_ids = list({notice.row_id for notice in notices})
+    names = list({notice.subscription_id for notice in notices})
+    wanted: Row = {"$or": [{"_id": {"$in": row_ids}}, {"resource_id": {"$in": names}}]}
+    rows = list(collection(Subscription).find({"provider": "microsoft"} | wanted, _FIELDS))
+    by_id = {row["_id"]: row for row in rows}
+    by_name = {row["resource_id"]: row for row in rows if row.get("resource_id")}
+    found: _Found = {}
+    for notice in notices:
+        row = by_id.get(notice.row_id) or by_name.get(notice.subscription_id)
+        if row is not None:
+            found[notice.names] = [row]
     return found
 
 
 def _rows_of(notice: Notice, found: _Found) -> list[Row]:
     """Return who a notice is for: of a mailbox everybody who has it."""
-    keys = [notice.channel_id] if isinstance(notice, ChannelNotice) else notice.routes
-    return [row for key in keys for row in found.get(key, ())]
+    match notice:
+        case ChannelNotice():
+            return found.get(notice.channel_id, [])
+        case GraphNotice():
+            return found.get(notice.names, [])
+        case MailboxNotice():
+            return [row for route in notice.routes for row in found.get(route, ())]
 
 
 def _judged(notice: Notice, found: _Found) -> Verdict:
@@ -117,14 +170,16 @@ def _judged(notice: Notice, found: _Found) -> Verdict:
         return Verdict("forged")
     if row["status"] == "stopping" or row["status"] in OVER:
         return Verdict("stale")
-    return Verdict("confirmed" if notice.is_first else "accepted")
+    first = isinstance(notice, ChannelNotice) and notice.is_first
+    return Verdict("confirmed" if first else "accepted")
 
 
-def _is_genuine(notice: ChannelNotice, row: Row) -> bool:
+def _is_genuine(notice: ChannelNotice | GraphNotice, row: Row) -> bool:
     # In constant time, so that a token cannot be guessed bit by bit.
     shown = hmac.compare_digest(row["token_hash"], hash_of(notice.token))
+    name = notice.resource_id if isinstance(notice, ChannelNotice) else notice.subscription_id
     # The first notification may overtake the answer that tells the resource's id.
-    return shown and row.get("resource_id", notice.resource_id) == notice.resource_id
+    return shown and row.get("resource_id", name) == name
 
 
 def _confirm(judged: Iterable[tuple[Notice, Verdict]], now: datetime) -> None:
@@ -154,6 +209,10 @@ def _delivery(notice: Notice, row: Row, now: datetime) -> Row:
             "number": notice.number,
             "resource_id": notice.resource_id,
         }
+    if isinstance(notice, GraphNotice):
+        about = {"lifecycle": notice.lifecycle} if notice.lifecycle else {}
+        key = {"_id": f"{row['_id']}:{notice.key}", "resource_id": notice.subscription_id}
+        return delivery | key | about
     return delivery | {"_id": f"{notice.message_id}:{row['_id']}"}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pipeline.errors import Permanent
 from pipeline.push.google_calendar import CalendarChannels
 from pipeline.push.google_gmail import GmailWatch
+from pipeline.push.microsoft_mail import MicrosoftMailSubscription
 from pipeline.push.registration import Kind
 
-_ALL: tuple[Kind, ...] = (CalendarChannels(), GmailWatch())
+_ALL: tuple[Kind, ...] = (CalendarChannels(), GmailWatch(), MicrosoftMailSubscription())
 KINDS: dict[str, Kind] = {kind.source: kind for kind in _ALL}
 
 

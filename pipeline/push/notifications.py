@@ -7,7 +7,8 @@ from typing import Any
 
 from models import Subscription, SyncState, WebhookDelivery
 from pipeline.dispatch import send_many
-from pipeline.push import gaps
+from pipeline.push import gaps, rows
+from pipeline.push.kinds import kind_of
 from pipeline.push.plan import OVER
 from pipeline.push.requests import request
 from pipeline.push.rows import LONGEST_LIFE
@@ -15,6 +16,8 @@ from pipeline.stores import Row, collection
 from pipeline.sync import states
 from pipeline.sync.lanes import syncs_of
 
+#: What Microsoft says of a subscription; of one event, `missed`, only that there were changes.
+REMOVED, REAUTHORIZE, MISSED = "subscriptionRemoved", "reauthorizationRequired", "missed"
 #: Deliveries that one look takes.
 _BATCH = 1000
 
@@ -33,8 +36,9 @@ def act_on(subscription_id: str) -> str:
         elif row["status"] == "stopping" or row["status"] in OVER:
             _stop_again(row, deliveries)
         else:
+            _follow_lifecycle(row, {d["lifecycle"] for d in deliveries if d.get("lifecycle")})
             _make_due(row)
-            gaps.note_events(row, deliveries)
+            gaps.note_events(row, [d for d in deliveries if not d.get("lifecycle")])
         _close(deliveries)
         count += len(deliveries)
     return f"{count} {'notification' if count == 1 else 'notifications'}"
@@ -58,6 +62,22 @@ def _make_due(row: Row) -> None:
         pushed: Any = [{"$set": {"pushed_at": "$$NOW"}}]
         collection(SyncState).update_one(key, pushed)
         send_many(syncs_of(user_id, [source], row["tenant_id"]))
+
+
+def _follow_lifecycle(row: Row, events: set[str]) -> None:
+    """Act on what the provider says of the subscription itself; the rest follows as usual.
+
+    https://learn.microsoft.com/graph/change-notifications-lifecycle-events
+    """
+    now = datetime.now(UTC)
+    if REMOVED in events:
+        rows.lose(row, "the provider says that it was removed", now)
+        rows.settle(kind_of(row["source"]), row["user_id"])
+    elif REAUTHORIZE in events:
+        renewal: Row = {"$set": {"retry_at": now}}
+        collection(Subscription).update_one({"_id": row["_id"]}, renewal)
+    if events & {REMOVED, REAUTHORIZE}:
+        request(row["user_id"], row["source"], row["tenant_id"])
 
 
 def _stop_again(row: Row, deliveries: list[Row]) -> None:

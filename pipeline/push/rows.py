@@ -78,6 +78,7 @@ def open_row(
         "gaps": 0,
         "error_count": before["error_count"] if before else 0,
         **inherited,
+        **({"mailbox_id": state["mailbox_id"]} if state.get("mailbox_id") else {}),
     }
     if before and is_live(before, kind.target(), now):
         row["live_since"] = before.get("live_since", now)
@@ -103,7 +104,7 @@ def activate(kind: Kind, row: Row, registration: Registration, now: datetime) ->
 
     Also then its names are kept, for they are needed to stop it.
     """
-    names: Row = {"expires_at": registration.expires_at}
+    names: Row = {"expires_at": registration.expires_at, **registration.details}
     if registration.resource_id is not None:
         names["resource_id"] = registration.resource_id
     if registration.route is not None:
@@ -215,6 +216,17 @@ def end(row: Row, now: datetime) -> None:
     else:
         changes["forget_at"] = _forgotten(row, now)
     collection(Subscription).update_one({"_id": row["_id"]}, {"$set": changes, "$unset": gone})
+    row |= changes
+
+
+def lose(row: Row, why: str, now: datetime) -> None:
+    """Write down that the provider has ended `row` by itself."""
+    error: Row = {"class": "Gone", "message": why, "at": now}
+    changes = {"status": "expired", "last_error": error, "forget_at": _forgotten(row, now)}
+    collection(Subscription).update_one(
+        {"_id": row["_id"], "status": {"$nin": ["stopping", *OVER]}},
+        {"$set": changes, "$unset": dict.fromkeys(_WATCHES, "")},
+    )
     row |= changes
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from models import SyncState
 from pipeline.clients.credentials import check_scopes, load_connection
-from pipeline.clients.google import GoogleClient
+from pipeline.clients.opening import Client, client_of
 from pipeline.errors import (
     Gone,
     HeadraceError,
@@ -136,7 +136,7 @@ class _Work:
         self.failures: list[HeadraceError] = []
         self.left_out = False
         self._connection = connection
-        self._client: GoogleClient | None = None
+        self._client: Client | None = None
         self._done: Counter[str] = Counter()
 
     @property
@@ -155,10 +155,12 @@ class _Work:
         for row in wanted.retire:
             rows.end(row, now)
         for stream, before in wanted.ask:
-            if before is not None and self.kind.in_place:
+            if before is None or not self.kind.in_place:
+                self._ask(stream, before)
+            elif self.kind.goes_on(before):
                 self.attempt(self._ask_again, before)
             else:
-                self._ask(stream, before)
+                self._replace(before)
         for row in wanted.stop:
             self.attempt(self.stop, row)
 
@@ -201,8 +203,17 @@ class _Work:
                     self.attempt(self.stop, one)
 
     def _ask_again(self, row: Row) -> None:
-        """Have the registration of `row` go on."""
-        self._register(row, "")
+        """Have the registration of `row` go on; a new one follows if it cannot."""
+        try:
+            self._register(row, "")
+        except Gone as error:
+            log.info("not prolonged", extra={"source": self.kind.source, "reason": str(error)})
+            self._replace(row)
+
+    def _replace(self, before: Row) -> None:
+        """Have a new registration instead of `before`, beside which the provider allows none."""
+        self.attempt(self.stop, before)
+        self._ask(before["stream"], before)
 
     def _register(self, row: Row, token: str) -> None:
         try:
@@ -211,6 +222,8 @@ class _Work:
             rows.drop(row)
             raise
         except HeadraceError as error:
+            if isinstance(error, Gone) and not token:
+                raise
             rows.fail(row, error, datetime.now(UTC))
             self._done["refused"] += 1
             log.warning(
@@ -229,8 +242,9 @@ class _Work:
     def _plan(self, streams: list[str], alive: list[Row], now: datetime) -> Plan:
         return plan(streams, alive, target=self.kind.target(), in_place=self.kind.in_place, now=now)
 
-    def _open_client(self) -> GoogleClient:
+    def _open_client(self) -> Client:
         if self._client is None:
             assert self._connection is not None
-            self._client = self.clients.enter_context(GoogleClient(self._connection))
+            self._client = client_of(self._connection)
+            self.clients.enter_context(self._client)
         return self._client

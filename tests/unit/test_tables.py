@@ -138,5 +138,5 @@ def test_a_schedule_of_an_unknown_job_is_refused() -> None:
 
 
 def test_an_unknown_schedule_is_refused() -> None:
-    with pytest.raises(Misconfigured, match="no schedule 'nightly'; the table has dispatch, sweep"):
+    with pytest.raises(Misconfigured, match="no schedule 'nightly'; the table has dispatch"):
         schedule_named("nightly")

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
-from pipeline.push import google_calendar, google_gmail
-from pipeline.web.webhooks import calendar, gmail
+from pipeline.push import google_calendar, google_gmail, microsoft_mail
+from pipeline.web.webhooks import calendar, gmail, microsoft
 from pipeline.web.webhooks.answers import endpoint
 from pipeline.web.webhooks.intake import intake
 
@@ -18,6 +18,11 @@ routes: list[BaseRoute] = [
         methods=["POST"],
     ),
     Route(google_gmail.PATH, endpoint("google", "google_gmail", gmail.take_in), methods=["POST"]),
+    Route(
+        microsoft_mail.PATH,
+        endpoint("microsoft", "microsoft_mail", microsoft.take_in),
+        methods=["POST"],
+    ),
 ]
 
 

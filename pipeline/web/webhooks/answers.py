@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect, Request
@@ -41,8 +42,16 @@ def malformed(detail: str) -> Refusal:
     return Refusal(400, "malformed", detail)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a request was answered, and how often it is counted as what."""
+
+    outcomes: Mapping[str, int]
+    response: Response
+
+
 #: Takes a request in and returns the outcome that it is counted as; raises Refusal.
-TakeIn = Callable[[Request], Awaitable[str]]
+TakeIn = Callable[[Request], Awaitable[str | Taken]]
 
 
 def endpoint(
@@ -53,12 +62,14 @@ def endpoint(
     async def answer(request: Request) -> Response:
         started = time.perf_counter()
         try:
-            outcome, response = await take_in(request), Response()
+            found = await take_in(request)
+            taken = Taken({found: 1}, Response()) if isinstance(found, str) else found
         except Refusal as refusal:
-            outcome, response = refusal.outcome, refusal.response()
-        metrics.WEBHOOKS.labels(provider, source, outcome).inc()
+            taken = Taken({refusal.outcome: 1}, refusal.response())
+        for outcome, times in taken.outcomes.items():
+            metrics.WEBHOOKS.labels(provider, source, outcome).inc(times)
         metrics.WEBHOOK_SECONDS.labels(source).observe(time.perf_counter() - started)
-        return response
+        return taken.response
 
     return answer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -78,16 +78,24 @@ class Intake:
 
     async def take(self, notice: Notice) -> Verdict:
         """Return what came of `notice`.  Raises Refusal, for another try, if it is not kept."""
+        [verdict] = await self.take_all([notice])
+        return verdict
+
+    async def take_all(self, notices: Sequence[Notice]) -> list[Verdict]:
+        """Return what came of `notices`, in order.  Raises Refusal if not all are kept.
+
+        To have those that were kept sent again does no harm.
+        """
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                verdict = await self._inbox.submit(notice)
+                verdicts = await asyncio.gather(*map(self._inbox.submit, notices))
         except Overloaded:
             raise _later("overloaded", "Too many notifications wait to be stored.") from None
         except (TimeoutError, PyMongoError, HeadraceError) as error:
             log.warning("notification not stored", extra={"reason": type(error).__name__})
             raise _later("unavailable", "The notification could not be stored.") from None
-        self._waker.wake(verdict.wake)
-        return verdict
+        self._waker.wake(job for verdict in verdicts for job in verdict.wake)
+        return verdicts
 
     async def drain(self) -> None:
         """Wait until everything that was taken in is kept, and its jobs are sent."""
