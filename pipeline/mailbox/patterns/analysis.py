@@ -7,19 +7,17 @@ meanwhile, lose nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from pymongo.errors import DuplicateKeyError
+from functools import partial
 
 from models import EmailEvent, Mailbox, Pattern, User
-from pipeline.errors import Permanent
 from pipeline.mailbox import guards, mailboxes
-from pipeline.mailbox.patterns import suggesting
-from pipeline.mailbox.patterns.habits import Habit, habits
-from pipeline.mailbox.patterns.rows import Key, changed, is_open, key_of, sender_of
-from pipeline.mailbox.patterns.terms import status_of, terms_of, window_start
+from pipeline.mailbox.patterns import keeping, suggesting
+from pipeline.mailbox.patterns.habits import habits
+from pipeline.mailbox.patterns.rows import written
+from pipeline.mailbox.patterns.terms import terms_of, window_start
 from pipeline.stores import Row, collection
 from pipeline.sync import erasures
 from pipeline.words import counted
@@ -66,20 +64,6 @@ class Analysed:
         return ", ".join(parts)
 
 
-@dataclass(slots=True)
-class _Look:
-    """One look under way, and the patterns that the mailbox had when it began."""
-
-    user: Row
-    mailbox: Row
-    now: datetime
-    policy: Row | None
-    done: Analysed = field(default_factory=Analysed)
-    open: dict[Key, Row] = field(default_factory=dict)
-    closed: dict[Key, Row] = field(default_factory=dict)
-    approved: set[str | None] = field(default_factory=set)
-
-
 def analyze(user_id: str, mailbox_id: str, now: datetime | None = None) -> Analysed:
     """Bring the patterns of a mailbox to what its user does, and tell the user what is new.
 
@@ -91,16 +75,19 @@ def analyze(user_id: str, mailbox_id: str, now: datetime | None = None) -> Analy
     mailbox = collection(Mailbox).find_one({"_id": mailbox_id, "user_id": user_id})
     if user is None or mailbox is None or not _may_learn(user, mailbox):
         return Analysed()
-    look = _begun(user, mailbox, now)
-    terms = terms_of(user, mailbox, mailboxes.folders(mailbox), now)
-    for habit in habits(_events(user, mailbox, now), terms):
-        _keep(look, habit)
-    _expire(look, look.open.values())
+    planned = _plan(user, mailbox, now)
+    written(planned.kept)
+    expired = written(planned.expired)
     if erasures.under_way(user_id):  # it may have looked before these were there
         collection(Pattern).delete_many({"user_id": user_id})
         return Analysed()
-    look.done.told = suggesting.tell(mailbox)
-    return look.done
+    return Analysed(
+        detected=_count(mailbox, "detected"),
+        suggested=_count(mailbox, "suggested"),
+        expired=expired,
+        skipped=planned.skipped,
+        told=suggesting.tell(mailbox),
+    )
 
 
 def _may_learn(user: Row, mailbox: Row) -> bool:
@@ -108,17 +95,20 @@ def _may_learn(user: Row, mailbox: Row) -> bool:
     return bool(active) and not erasures.under_way(user["_id"])
 
 
-def _begun(user: Row, mailbox: Row, now: datetime) -> _Look:
-    look = _Look(user, mailbox, now, guards.policy_of(mailbox["tenant_id"]))
+def _plan(user: Row, mailbox: Row, now: datetime) -> keeping.Plan:
     of_mailbox = {"user_id": user["_id"], "mailbox_id": mailbox["_id"]}
-    for pattern in collection(Pattern).find(of_mailbox).sort("updated_at", 1):
-        if pattern["status"] == "approved":
-            look.approved.add(sender_of(pattern))
-        elif is_open(pattern):
-            look.open[key_of(pattern)] = pattern
-        else:  # the newest of its kind
-            look.closed[key_of(pattern)] = pattern
-    return look
+    # Before the events: what is found in these is newer than what is known.
+    patterns = list(collection(Pattern).find(of_mailbox))
+    policy = guards.policy_of(mailbox["tenant_id"])
+    terms = terms_of(user, mailbox, mailboxes.folders(mailbox), now)
+    return keeping.plan(
+        habits(_events(user, mailbox, now), terms),
+        patterns,
+        user=user,
+        mailbox=mailbox,
+        spared=partial(guards.whitelisted, mailbox, policy),
+        now=now,
+    )
 
 
 def _events(user: Row, mailbox: Row, now: datetime) -> Iterator[Row]:
@@ -133,95 +123,6 @@ def _events(user: Row, mailbox: Row, now: datetime) -> Iterator[Row]:
     return iter(found.batch_size(_EVENTS_AT_A_TIME))
 
 
-def _keep(look: _Look, habit: Habit) -> None:
-    """Make a habit a pattern, or bring the one that it is up to date."""
-    kind = habit.kind
-    key = Key(kind.pattern_type, habit.sender_email, kind.action, kind.to_folder)
-    before = look.closed.get(key)
-    if guards.whitelisted(look.mailbox, look.policy, habit.sender_email):
-        look.done.skipped += 1  # one that is open is found no more, and expires
-    elif habit.sender_email in look.approved or (before and _cools(before, look.now)):
-        look.open.pop(key, None)
-        look.done.skipped += 1
-    elif key in look.open:
-        _update(look, look.open.pop(key), habit)
-    elif before:
-        _update(look, before, habit)
-    else:
-        _insert(look, habit)
-
-
-def _cools(pattern: Row, now: datetime) -> bool:
-    until = pattern.get("rejection_cooldown_until")
-    return pattern["status"] == "rejected" and until is not None and until > now
-
-
-def _update(look: _Look, pattern: Row, habit: Habit) -> None:
-    """Bring a pattern up to date, unless its user has decided on it meanwhile.
-
-    One that was rejected long ago, or had expired, is open again.
-    """
-    first_seen_at = habit.first_seen_at
-    if is_open(pattern) and pattern.get("first_seen_at"):
-        first_seen_at = min(first_seen_at, pattern["first_seen_at"])
-    status = status_of(look.user, habit.kind.action, habit.confidence, first_seen_at, look.now)
-    found = _found(habit, look.now) | {"first_seen_at": first_seen_at, "status": status}
-    anew = status == "suggested" != pattern["status"]
-    answered = () if is_open(pattern) else ("rejected_at", "rejection_cooldown_until")
-    try:
-        if changed(pattern, found, look.now, unset=answered, suggest=anew):
-            _count(look, status)
-    except Permanent:
-        look.done.skipped += 1  # another look has just opened it
-
-
-def _insert(look: _Look, habit: Habit) -> None:
-    kind = habit.kind
-    status = status_of(look.user, kind.action, habit.confidence, habit.first_seen_at, look.now)
-    action = {"action_type": kind.action, "to_folder": kind.to_folder}
-    condition = {"sender_email": habit.sender_email, "sender_domain": habit.sender_domain}
-    row = _found(habit, look.now) | {
-        "user_id": look.user["_id"],
-        "tenant_id": look.mailbox["tenant_id"],
-        "mailbox_id": look.mailbox["_id"],
-        "pattern_type": kind.pattern_type,
-        "status": status,
-        "condition": {name: value for name, value in condition.items() if value},
-        "suggested_action": {name: value for name, value in action.items() if value},
-        "first_seen_at": habit.first_seen_at,
-        "version": int(status == "suggested"),
-        "notified_version": 0,
-        "created_at": look.now,
-        "updated_at": look.now,
-    }
-    if status == "suggested":
-        row["suggested_at"] = look.now
-    try:
-        collection(Pattern).insert_one(row)
-        _count(look, status)
-    except DuplicateKeyError:
-        look.done.skipped += 1  # another look has just found it
-
-
-def _found(habit: Habit, now: datetime) -> Row:
-    return {
-        "confidence": habit.confidence,
-        "sample_size": habit.tally.arrivals,
-        "exception_count": habit.tally.exceptions,
-        "evidence": habit.evidence,
-        "last_seen_at": habit.last_seen_at,
-        "last_analyzed_at": now,
-    }
-
-
-def _count(look: _Look, status: str) -> None:
-    if status == "suggested":
-        look.done.suggested += 1
-    else:
-        look.done.detected += 1
-
-
-def _expire(look: _Look, patterns: Iterable[Row]) -> None:
-    """Close what its user does no more, or not with mail of late."""
-    gone = {"status": "expired", "last_analyzed_at": look.now}
-    look.done.expired = sum(changed(pattern, gone, look.now) for pattern in patterns)
+def _count(mailbox: Row, status: str) -> int:
+    wanted = {"user_id": mailbox["user_id"], "mailbox_id": mailbox["_id"], "status": status}
+    return int(collection(Pattern).count_documents(wanted))

@@ -16,6 +16,7 @@ from pipeline.dispatch import send_many
 from pipeline.errors import Transient
 from pipeline.jobs.reading import depth
 from pipeline.jobs.sending import Send
+from pipeline.mailbox.patterns import lifecycle
 from pipeline.mailbox.patterns.analysis import Analysed, analyze
 from pipeline.queues import PATTERN_ANALYSIS
 from pipeline.stores import Row, collection
@@ -81,6 +82,7 @@ def carry_out(user_id: str, mailbox_id: str) -> Analysed:
     now = datetime.now(UTC)
     try:
         done = analyze(user_id, mailbox_id, now)
+        lifecycle.delete_orphans(user_id, mailbox_id)
     except Transient:
         raise
     except Exception:

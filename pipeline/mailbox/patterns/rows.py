@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from bson import ObjectId
 from bson.errors import InvalidId
-from pymongo.errors import DuplicateKeyError
+from pymongo import InsertOne, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from models import Pattern
 from models.pattern import OPEN_PATTERN_STATUSES
 from pipeline.errors import Gone, Permanent
 from pipeline.stores import Row, collection
+
+#: MongoDB's code for what a unique index refuses.
+_DUPLICATE = 11_000
 
 
 class Key(NamedTuple):
@@ -57,13 +62,12 @@ def owned(user_id: str, pattern_id: str) -> Row:
     return pattern
 
 
-def changed(
+def change_of(
     pattern: Row, changes: Row, now: datetime, *, unset: tuple[str, ...] = (), suggest: bool = False
-) -> bool:
-    """Change `pattern` unless somebody was quicker; returns whether it was changed.
+) -> tuple[Row, Row]:
+    """Return the filter and the update that change `pattern`, unless somebody was quicker.
 
-    `suggest`: it becomes suggested again, as a new version.  Raises Permanent if it would
-    become what another open pattern is already.
+    `suggest`: it becomes suggested again, as a new version.
     """
     was = {"_id": pattern["_id"], "status": pattern["status"], "version": pattern.get("version", 0)}
     update: Row = {"$set": changes | {"updated_at": now}}
@@ -72,9 +76,34 @@ def changed(
     if suggest:
         update["$set"] |= {"status": "suggested", "suggested_at": now}
         update["$inc"] = {"version": 1}
+    return was, update
+
+
+def changed(
+    pattern: Row, changes: Row, now: datetime, *, unset: tuple[str, ...] = (), suggest: bool = False
+) -> bool:
+    """Change `pattern` as `change_of` says; returns whether it was still as it was read.
+
+    Raises Permanent if it would become what another open pattern is already.
+    """
+    was, update = change_of(pattern, changes, now, unset=unset, suggest=suggest)
     try:
         return bool(collection(Pattern).update_one(was, update).matched_count)
     except DuplicateKeyError:
         raise Permanent(
             "this mailbox already has such a pattern of the same sender; act on that one instead"
         ) from None
+
+
+def written(writes: Sequence[InsertOne[Row] | UpdateOne]) -> int:
+    """Write them all, and return how many were not overtaken by somebody who was quicker."""
+    if not writes:
+        return 0
+    try:
+        result = collection(Pattern).bulk_write(writes, ordered=False)
+        return int(result.inserted_count + result.matched_count)
+    except BulkWriteError as error:
+        said: Row = dict(error.details or {})
+        if any(one["code"] != _DUPLICATE for one in said["writeErrors"]):
+            raise
+        return int(said["nInserted"] + said["nMatched"])

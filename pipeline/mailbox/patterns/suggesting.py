@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pymongo import UpdateOne
+
 from models import Pattern
 from pipeline.mailbox import notifying
+from pipeline.mailbox.patterns.rows import written
 from pipeline.stores import Row, collection
 
 _DONE = {
@@ -25,12 +28,19 @@ def tell(mailbox: Row) -> int:
         "status": "suggested",
         "$expr": {"$lt": [{"$ifNull": ["$notified_version", 0]}, "$version"]},
     }
-    return sum(_tell(pattern) for pattern in list(collection(Pattern).find(untold)))
+    patterns = list(collection(Pattern).find(untold))
+    told = sum(map(_tell, patterns))
+    writes = [
+        UpdateOne({"_id": one["_id"]}, {"$max": {"notified_version": one["version"]}})
+        for one in patterns
+    ]
+    written(writes)
+    return told
 
 
 def _tell(pattern: Row) -> bool:
     pattern_id, version = str(pattern["_id"]), pattern["version"]
-    told = notifying.notify(
+    return notifying.notify(
         pattern["user_id"],
         "pattern_detected",
         f"pattern_detected:{pattern_id}:{version}",
@@ -38,9 +48,6 @@ def _tell(pattern: Row) -> bool:
         _in_words(pattern),
         related=("pattern", pattern_id),
     )
-    key = {"_id": pattern["_id"]}
-    collection(Pattern).update_one(key, {"$max": {"notified_version": version}})
-    return told
 
 
 def _in_words(pattern: Row) -> str:
