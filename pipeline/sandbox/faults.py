@@ -34,9 +34,9 @@ KINDS: dict[str, frozenset[str]] = {
     "push_wrong_jwt": frozenset(("how",)),
 }
 #: Kinds that strike notifications instead of requests, and the APIs that they can strike.
-_BOTH = frozenset(("calendar", "gmail"))
-PUSH_KINDS = {kind: _BOTH for kind in KINDS if kind.startswith("push_")} | {
-    "push_wrong_token": frozenset(("calendar",)),
+_ALL = frozenset(("calendar", "gmail", "microsoft"))
+PUSH_KINDS = {kind: _ALL for kind in KINDS if kind.startswith("push_")} | {
+    "push_wrong_token": frozenset(("calendar", "microsoft")),
     "push_wrong_jwt": frozenset(("gmail",)),
 }
 #: Kinds that keep a notification back; they strike each only once.
@@ -142,6 +142,12 @@ class Faults:
             return None
         with self._lock:
             return next((f for f in self._rules if f.strikes(call, method, user)), None)
+
+    @property
+    def any_push(self) -> bool:
+        """Whether a rule may still strike a notification."""
+        with self._lock:
+            return any(f.kind in PUSH_KINDS and f.left != 0 for f in self._rules)
 
     def choose_push(self, api: str, user: str, path: str, *, held: bool) -> Fault | None:
         """The fault of a notification to `path`; its method is called `push`.

@@ -92,6 +92,16 @@ class MicrosoftControlClient(ABC):
         `access_token`, `id_token_claims`, `scopes`, and as `token` the token endpoint's answer."""
         return self._ask("POST", "microsoft/grant", {"user": user, "scopes": scopes})
 
+    def mail_lifecycle(
+        self,
+        user: str,
+        event: Literal["reauthorizationRequired", "subscriptionRemoved", "missed"],
+    ) -> int:
+        """Tell each of the user's subscriptions of itself, and end it if it is removed; returns
+        how many have an address for that."""
+        body = {"user": user, "event": event}
+        return int(self._ask("POST", "microsoft/lifecycle", body)["told"])
+
     def _mail(self, user: str, action: str, at: datetime | None, **fields: Any) -> str:
         body = {"user": user, "action": action, "at": None if at is None else at.isoformat()}
         return str(self._ask("POST", "microsoft/mail", body | fields)["id"])

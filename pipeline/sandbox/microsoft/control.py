@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.sandbox.fields import Fields, refuse
 from pipeline.sandbox.microsoft import MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET, TENANT_ID
+from pipeline.sandbox.microsoft.announcing import tell_lifecycle
 from pipeline.sandbox.microsoft.graph import Microsoft
 from pipeline.sandbox.microsoft.identity import id_claims
 from pipeline.sandbox.microsoft.reading import NoMailbox, NotInMailbox
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Asked], Any]
 
 _MAIL_ACTIONS = ("add", "move", "patch", "remove")
+_EVENTS = ("reauthorizationRequired", "subscriptionRemoved", "missed")
 _FOLDER_ACTIONS = ("add", "rename", "remove")
 #: What an action says of the user's grant from then on.
 _REFUSALS = {
@@ -54,6 +56,7 @@ class MicrosoftControl:
             "/microsoft/counts/{user}": {"GET": self._count_mail},
             "/microsoft/tokens": {"POST": self._tokens},
             "/microsoft/grant": {"POST": self._grant},
+            "/microsoft/lifecycle": {"POST": self._lifecycle},
         }
         return {
             path: {verb: _refusing(handler) for verb, handler in verbs.items()}
@@ -148,6 +151,11 @@ class MicrosoftControl:
             "scopes": sorted(scopes),
             "token": token,
         }
+
+    def _lifecycle(self, asked: Asked) -> Any:
+        given = Fields(asked.body, ("user", "event"))
+        user, event = self._store.user(given.text("user")), given.choice("event", _EVENTS)
+        return {"told": tell_lifecycle(self._store, user, event)}
 
 
 def _refusing(handler: Handler) -> Handler:

@@ -6,7 +6,15 @@ from functools import partial
 
 from pipeline.sandbox.calls import Call, Reply
 from pipeline.sandbox.faults import Faults
-from pipeline.sandbox.microsoft import delta, folder_delta, folders, mailbox, messages, sending
+from pipeline.sandbox.microsoft import (
+    delta,
+    folder_delta,
+    folders,
+    mailbox,
+    messages,
+    sending,
+    subscriptions,
+)
 from pipeline.sandbox.microsoft.batch import GraphBatches
 from pipeline.sandbox.microsoft.gate import ROOT, GraphGate
 from pipeline.sandbox.microsoft.identity import Identity
@@ -19,7 +27,7 @@ from pipeline.sandbox.usage import Usage
 #: Of two that fit a path the first one answers.
 _METHODS = (
     *(mailbox.METHODS, folder_delta.METHODS, delta.METHODS),
-    *(folders.METHODS, messages.METHODS, sending.METHODS),
+    *(folders.METHODS, messages.METHODS, sending.METHODS, subscriptions.METHODS),
 )
 
 

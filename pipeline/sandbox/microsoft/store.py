@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.sandbox.calls import dump_json
 from pipeline.sandbox.clock import parse_rfc3339_ms
 from pipeline.sandbox.microsoft import ids
+from pipeline.sandbox.microsoft.announcing import CREATED, DELETED, MOVED, UPDATED, announce
 from pipeline.sandbox.microsoft.reading import MailReader, NoMailbox, NotInMailbox
 from pipeline.sandbox.microsoft.rows import (
     ROOT,
@@ -151,7 +152,10 @@ class MailStore(MailReader):
                 *(ids.default_id(mailbox, number, folder.n, rev), folder.n, rev, rev),
                 *(parse_rfc3339_ms(body["receivedDateTime"]), int(body["isRead"]), dump_json(body)),
             )
-            return ids.immutable_id(mailbox, number)
+            message_id = ids.immutable_id(mailbox, number)
+            if self._store.outbox.watches.any_of(user.n):
+                self._announce(user, CREATED, self.item(user, message_id))
+            return message_id
 
     def move(self, user: User, message_id: str, folder_id: str, at: datetime | None = None) -> Item:
         """Put a message into another folder; nothing happens if it is there already.
@@ -172,7 +176,9 @@ class MailStore(MailReader):
                 *(folder.n, ids.default_id(mailbox, item.n, folder.n, rev), rev, rev),
                 *(int(self._moves_quietly(item, rev)), dump_json(body), item.n),
             )
-            return self.item(user, item.id)
+            moved = self.item(user, item.id)
+            self._announce(user, MOVED, moved, item)
+            return moved
 
     def patch(
         self, user: User, message_id: str, changes: dict[str, Any], at: datetime | None = None
@@ -196,7 +202,9 @@ class MailStore(MailReader):
             rev = self._next_rev(user)
             body |= changed | self._touched(at)
             self._write_change(item, rev, body, changed)
-            return self.item(user, item.id)
+            patched = self.item(user, item.id)
+            self._announce(user, UPDATED, patched)
+            return patched
 
     def _write_change(self, item: Item, rev: int, body: Message, changed: Message) -> None:
         row = self._database.row("SELECT changes FROM mail_items WHERE n = ?", item.n)
@@ -220,6 +228,10 @@ class MailStore(MailReader):
             item = self.item(user, message_id)
             self._depart(user, item, self._next_rev(user))
             self._database.run("DELETE FROM mail_items WHERE n = ?", item.n)
+            self._announce(user, DELETED, item)
+
+    def _announce(self, user: User, change: str, item: Item, before: Item | None = None) -> None:
+        announce(self._store, user, change, item, before)
 
     def _depart(self, user: User, item: Item, rev: int) -> None:
         self._database.run(

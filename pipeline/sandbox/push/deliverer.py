@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import takewhile
 from urllib.parse import urlsplit
 
 import requests
 
 from pipeline.sandbox.faults import Fault, Faults
+from pipeline.sandbox.microsoft import GRAPH_API, notices
 from pipeline.sandbox.push.agenda import Agenda
 from pipeline.sandbox.push.counts import Outcome
 from pipeline.sandbox.push.messages import (
@@ -82,6 +84,9 @@ class Deliverer:
         if told.expires_ms <= self._clock.now_ms():
             self._outbox.finish(told, Outcome.EXPIRED)
             return
+        if told.api == GRAPH_API:
+            self._tell_subscriber(told, session)
+            return
         topic = None if told.api == CALENDAR_API else self._topics.find(told.name)
         address = told.details["address"] if topic is None else topic.endpoint
         if address is None:
@@ -91,7 +96,21 @@ class Deliverer:
         fault = self._faults.choose_push(told.api, told.user, path, held=told.held)
         if fault is None or not self._kept_back(told, fault):
             message = self._message(told, topic, fault)
-            self._send(told, message, session, twice=_is(fault, "push_duplicate"))
+            self._send([told], message, session, twice=_is(fault, "push_duplicate"))
+
+    def _tell_subscriber(self, told: Notification, session: requests.Session) -> None:
+        """Say all that a subscription has to say at once, unless faults may strike each word."""
+        path = urlsplit(notices.address_of(told)).path
+        fault = self._faults.choose_push(told.api, told.user, path, held=told.held)
+        if fault is not None and self._kept_back(told, fault):
+            return
+        together = [told]
+        if not self._faults.any_push and told.attempts == 0:
+            behind = self._outbox.following(told, notices.MOST_IN_BODY - 1)
+            alike = notices.is_lifecycle(told)
+            together += takewhile(lambda one: notices.is_lifecycle(one) is alike, behind)
+        message = notices.notice_message(together, wrong_token=_is(fault, "push_wrong_token"))
+        self._send(together, message, session, twice=_is(fault, "push_duplicate"))
 
     def _message(self, told: Notification, topic: Topic | None, fault: Fault | None) -> Message:
         if topic is None:
@@ -118,14 +137,25 @@ class Deliverer:
         return True
 
     def _send(
-        self, told: Notification, message: Message, session: requests.Session, *, twice: bool
+        self,
+        together: list[Notification],
+        message: Message,
+        session: requests.Session,
+        *,
+        twice: bool,
     ) -> None:
+        """Send what goes into one message, and note what became of each."""
         status = post(session, message, self.settings.push_timeout_seconds)
         if twice and status in RECEIVED:
-            self._outbox.counts.add(told.api, told.user, Outcome.SENT)
+            for told in together:
+                self._outbox.counts.add(told.api, told.user, Outcome.SENT)
             status = post(session, message, self.settings.push_timeout_seconds)
         if self._agenda.closed:
             return  # the store may be closed by now; the row stays
+        for told in together:
+            self._note(told, status)
+
+    def _note(self, told: Notification, status: int) -> None:
         if status in RECEIVED:
             self._outbox.finish(told, Outcome.SENT)
         elif self._may_retry(told, status):

@@ -1,5 +1,7 @@
 """What waits to be told, as rows, in the order of each watch."""
 
+# Every SQL text below is put together from constants; values are always bound.
+
 from __future__ import annotations
 
 import json
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.sandbox.changes import Change, Remove
 from pipeline.sandbox.clock import Clock
-from pipeline.sandbox.database import Database
+from pipeline.sandbox.database import Database, Values
 from pipeline.sandbox.push.counts import Counts, Outcome
 from pipeline.sandbox.push.watches import CALENDAR_API, Watch, Watches
 from pipeline.sandbox.settings import Settings
@@ -27,6 +29,7 @@ MOST_WAITING = 1000
 class Notification:
     """The word that a watch has to say next.
 
+    `state` says what has happened: one word, or JSON for a subscription.
     `number` is the message number of a channel, or the mailbox's history id; `at_ms` is when it
     was published.  A `held` one was kept back by a fault before, which strikes no second time.
     """
@@ -45,6 +48,14 @@ class Notification:
     email: str
     held: bool
     details: dict[str, Any]
+
+
+#: All that a notification is made of.
+_NOTIFICATIONS = (
+    "SELECT p.n, p.watch_n, p.due_ms, p.attempts, p.state, p.number, p.at_ms, w.api,"
+    " w.name, w.expires_ms, u.user, u.email, p.held, w.details FROM pushes p"
+    " JOIN watches w ON w.n = p.watch_n JOIN users u ON u.n = w.user_n"
+)
 
 
 class Outbox:
@@ -81,6 +92,22 @@ class Outbox:
                     self._tell_channel(watch, state)
                 elif self._wanted(watch, since_rev):
                     self._tell_mailbox(user, watch)
+
+    def tell_subscriber(self, watch: Watch, user: str, note: str) -> None:
+        """Tell a subscription of a change, or of itself; `note` says what, as JSON.
+
+        Of what is too much to keep only that is told: something was missed.
+        """
+        if watch.silent:
+            self.counts.add(watch.api, user, Outcome.LOST)
+            return
+        waiting = self._waiting(watch)
+        if waiting == MOST_WAITING and watch.details["lifecycle_address"]:
+            note = '{"lifecycle":"missed"}'
+        if waiting <= MOST_WAITING:
+            self._put(watch, note, 0)
+        else:
+            self.counts.add(watch.api, user, Outcome.DROPPED)
 
     def _tell_channel(self, watch: Watch, state: str) -> None:
         if self._waiting(watch) >= MOST_WAITING:
@@ -143,17 +170,19 @@ class Outbox:
     def head(self, watch_n: int) -> Notification | None:
         """The next word of a watch, due or not."""
         row = self._database.row(
-            "SELECT p.n, p.watch_n, p.due_ms, p.attempts, p.state, p.number, p.at_ms, w.api,"
-            " w.name, w.expires_ms, u.user, u.email, p.held, w.details FROM pushes p"
-            " JOIN watches w ON w.n = p.watch_n JOIN users u ON u.n = w.user_n"
-            " WHERE p.watch_n = ? ORDER BY p.overtaken, p.n LIMIT 1",
+            f"{_NOTIFICATIONS} WHERE p.watch_n = ? ORDER BY p.overtaken, p.n LIMIT 1",
             watch_n,
         )
-        if row is None:
-            return None
-        *columns, held, details = row
-        values: list[Any] = [*columns, bool(held), json.loads(details)]
-        return Notification(*values)
+        return None if row is None else _notification(row)
+
+    def following(self, told: Notification, most: int) -> list[Notification]:
+        """What its watch has to say behind it and may be said with it: due, and never tried."""
+        rows = self._database.rows(
+            f"{_NOTIFICATIONS} WHERE p.watch_n = ? AND p.n > ? AND p.due_ms <= ?"
+            " AND p.attempts = 0 AND p.held = 0 AND p.overtaken = 0 ORDER BY p.n LIMIT ?",
+            *(told.watch_n, told.n, self._clock.now_ms(), most),
+        )
+        return [_notification(row) for row in rows]
 
     def finish(self, told: Notification, outcome: Outcome) -> None:
         """Nothing more to do for this one.  It is counted when it waits no more, at once."""
@@ -182,6 +211,12 @@ class Outbox:
         with self._database.transaction():
             lost = self.watches.silence(told.watch_n)
             self.counts.add(told.api, told.user, Outcome.LOST, lost)
+
+
+def _notification(row: Values) -> Notification:
+    *columns, held, details = row
+    values: list[Any] = [*columns, bool(held), json.loads(details)]
+    return Notification(*values)
 
 
 def _nobody_listens(_watch_n: int, _due_ms: int) -> None:

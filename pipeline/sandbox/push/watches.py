@@ -1,4 +1,5 @@
-"""Who is to be told of which changes, as rows: Calendar's channels and Gmail's watches."""
+"""Who is to be told of which changes, as rows: Calendar's channels, Gmail's watches, and
+subscriptions to mailboxes at Microsoft."""
 
 from __future__ import annotations
 
@@ -22,11 +23,12 @@ _COLUMNS = "n, api, user_n, stream, name, expires_ms, number, told_ms, silent, e
 
 @dataclass(frozen=True)
 class Watch:
-    """One channel, or one mailbox's watch.
+    """One channel, one mailbox's watch, or one subscription.
 
-    `name` is the id that the client chose for a channel, or the topic; `stream` is what is
-    watched.  `number` is that of the newest message and `told_ms` the time of the newest
-    notification.  A `silent` one looks alive and says nothing: the fault that nobody reports.
+    `name` is the id that the client chose for a channel, or the topic, or the id of a
+    subscription; `stream` is what is watched.  `number` is that of the newest message and
+    `told_ms` the time of the newest notification.  A `silent` one looks alive and says nothing:
+    the fault that nobody reports.
     """
 
     n: int
@@ -112,6 +114,10 @@ class Watches:
         """Note that it is told something now, by a message of this number."""
         sql = "UPDATE watches SET number = ?, told_ms = ? WHERE n = ?"
         self._database.run(sql, number, self._clock.now_ms(), watch.n)
+
+    def extend(self, watch: Watch, expires_ms: int) -> None:
+        """Let it live until another moment."""
+        self._database.run("UPDATE watches SET expires_ms = ? WHERE n = ?", expires_ms, watch.n)
 
     def end(self, watch: Watch) -> None:
         """No further word, not even those that wait."""

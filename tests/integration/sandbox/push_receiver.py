@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from waiting import wait_until
 
@@ -21,6 +22,17 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def validation_token(self) -> str | None:
+        """What Microsoft asks to be echoed before it makes a subscription."""
+        tokens = parse_qs(urlsplit(self.path).query).get("validationToken")
+        return None if tokens is None else tokens[0]
+
+    @property
+    def notices(self) -> list[dict[str, Any]]:
+        """What Microsoft tells of, one or more at once."""
+        return list(self.envelope["value"])
 
     @property
     def state(self) -> str:
@@ -48,9 +60,14 @@ class Received:
 
 
 class Receiver:
-    """Keeps what it gets; `answer` says with which status, and may wait."""
+    """Keeps what it gets; `answer` says with which status, and may wait.
+
+    `echo` makes the answer to a question of Microsoft's of its token; such are kept in `asked`.
+    """
 
     def __init__(self) -> None:
+        self.asked: list[Received] = []
+        self.echo: Callable[[str], str] = lambda token: token
         self.received: list[Received] = []
         self.answer: Callable[[Received], int] = lambda _: 204
         self.url = ""
@@ -97,11 +114,22 @@ def listening() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             headers = {name.lower(): value for name, value in self.headers.items()}
             push = Received(self.path, headers, body)
+            token = push.validation_token
+            if token is not None:
+                receiver.asked.append(push)
+                self._send(200, receiver.echo(token).encode())
+                return
             status = receiver.answer(push)
             receiver.received.append(push)
+            self._send(status)
+
+        def _send(self, status: int, text: bytes = b"") -> None:
             self.send_response(status)
-            self.send_header("content-length", "0")
+            self.send_header("content-type", "text/plain")
+            self.send_header("content-length", str(len(text)))
             self.end_headers()
+            if text:
+                self.wfile.write(text)
 
         def log_message(self, *_: Any) -> None:
             """Quiet."""
