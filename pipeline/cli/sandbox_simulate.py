@@ -102,9 +102,9 @@ def _document(plan: Plan, done: Simulated, score: Score) -> dict[str, Any]:
         "users": [
             {
                 "user": verdict.user_id,
-                "found": [str(habit) for habit in verdict.found],
-                "missed": [str(habit) for habit in verdict.missed],
-                "invented": [str(habit) for habit in verdict.invented],
+                "found": [habit.document() for habit in verdict.found],
+                "missed": [habit.document() for habit in verdict.missed],
+                "invented": [habit.document() for habit in verdict.invented],
             }
             for verdict in done.verdicts
         ],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from command_line import headrace
 
 from models import Mailbox, SyncState
+from pipeline.cli.simulating import waiting
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
 from pipeline.sync import states
@@ -61,3 +62,27 @@ def test_who_is_paused_is_named(ada: str) -> None:
     result = headrace("sandbox", "simulate", "--days", "2")
     assert result.exit_code == 1
     assert "the mailbox of 'ada' is paused" in result.stderr
+
+
+def test_what_is_waited_for_is_a_sync_since_the_request_and_its_observation(ada: str) -> None:
+    connect(ada)
+    key, asked = {"user_id": ada}, waiting.requested([ada])
+    [asked_at] = asked.values()
+    assert waiting.unobserved(asked)[ada].startswith("was not synced: idle")
+    before = asked_at - timedelta(seconds=1)
+    collection(SyncState).update_one(key, {"$set": {"fresh_as_of": before, "seq": 7}})
+    assert "was not synced" in waiting.unobserved(asked)[ada]
+    collection(SyncState).update_one(key, {"$set": {"fresh_as_of": asked_at}})
+    assert waiting.unobserved(asked) == {ada: "was observed up to change 0 of 7"}
+    collection(SyncState).update_one(key, {"$set": {"projections.mailbox.seq": 7}})
+    assert waiting.unobserved(asked) == {}
+    collection(SyncState).delete_one(key)
+    assert waiting.unobserved(asked) == {ada: "is gone"}
+
+
+def test_what_is_waited_for_is_an_analysis_since_then(ada: str) -> None:
+    connect(ada)
+    now = datetime.now(UTC)
+    collection(Mailbox).update_one({"_id": "m1"}, {"$set": {"analysed_at": now}})
+    assert waiting.unanalyzed([ada], now - timedelta(seconds=1)) == {}
+    assert waiting.unanalyzed([ada], now + timedelta(seconds=1)) == {ada: "was not analyzed"}

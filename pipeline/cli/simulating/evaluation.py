@@ -35,10 +35,15 @@ class Habit:
         sender = pattern["condition"].get("sender_email")
         return _habit(action["action_type"], sender, action.get("to_folder"))
 
+    def document(self) -> dict[str, str]:
+        """Return what it is without who writes: only where the mail is from."""
+        folder = {"folder": self.folder_path or self.folder_id} if self.folder_id else {}
+        return {"kind": self.kind, "sender_domain": self.sender_email.rpartition("@")[2], **folder}
+
     def __str__(self) -> str:
-        """Say what it is without saying who writes: only where the mail is from."""
-        where = f" to {self.folder_path or self.folder_id}" if self.folder_id else ""
-        return f"{self.kind} mail from {self.sender_email.rpartition('@')[2]}{where}"
+        known = self.document()
+        where = f" to {known['folder']}" if "folder" in known else ""
+        return f"{self.kind} mail from {known['sender_domain']}{where}"
 
 
 def _habit(kind: str, sender_email: str | None, folder_id: str | None) -> Habit:
@@ -63,7 +68,7 @@ def judge(
     suggested = {Habit.suggested_by(pattern) for pattern in patterns}
     return Verdict(
         user_id,
-        found=tuple(sorted(real & suggested)),
+        found=tuple(sorted(habit for habit in real if habit in suggested)),  # with its path
         missed=tuple(sorted(real - suggested)),
         invented=tuple(sorted(suggested - real)),
     )

@@ -38,16 +38,16 @@ class Workers:
         held = [user for user in users if not states.request(user, SOURCE)]
         if held:
             raise Permanent(f"the mailbox of {held[0]!r} is paused, or its user must connect again")
-        asked = _requested(users)
-        self._wait("delta-sync", lambda: _unobserved(asked), lambda: send("dispatch_mailboxes"))
+        asked = requested(users)
+        self._wait("delta-sync", lambda: unobserved(asked), lambda: send("dispatch_mailboxes"))
 
     def analyze(self, users: Sequence[str]) -> None:
         """Have all mailboxes analyzed."""
         asked_at = datetime.now(UTC)
         self._wait(
             "pattern-analysis",
-            lambda: _unanalyzed(users, asked_at),
-            lambda: send_many(_analyses(_unanalyzed(users, asked_at))),
+            lambda: unanalyzed(users, asked_at),
+            lambda: send_many(_analyses(unanalyzed(users, asked_at))),
         )
 
     def _wait(self, queue: str, missing: Missing, remind: Callable[[], object]) -> None:
@@ -79,13 +79,13 @@ def _require_workers(queue: str) -> None:
         raise Transient(f"no worker serves {queue}: start some, for example with `headrace up`")
 
 
-def _requested(users: Sequence[str]) -> dict[str, datetime]:
+def requested(users: Sequence[str]) -> dict[str, datetime]:
     """Return by the database's clock when each mailbox was made due last."""
     found = _states(users, {"requested_at": 1})
     return {row["user_id"]: row["requested_at"] for row in found}
 
 
-def _unobserved(asked: dict[str, datetime]) -> dict[str, str]:
+def unobserved(asked: dict[str, datetime]) -> dict[str, str]:
     """Return of which users a sync since then, or its observation, is missing."""
     fields = {"fresh_as_of": 1, "seq": 1, "projections.mailbox.seq": 1, "status": 1}
     missing = dict.fromkeys(asked, "is gone")
@@ -108,7 +108,7 @@ def _states(users: Sequence[str], fields: Row) -> list[Row]:
     return list(collection(SyncState).find(wanted, fields | {"user_id": 1}))
 
 
-def _unanalyzed(users: Sequence[str], since: datetime) -> dict[str, str]:
+def unanalyzed(users: Sequence[str], since: datetime) -> dict[str, str]:
     """Return which users' mailboxes were not analyzed since then."""
     done = collection(Mailbox).distinct(
         "user_id", {"user_id": {"$in": list(users)}, "analysed_at": {"$gte": since}}

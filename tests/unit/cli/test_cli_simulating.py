@@ -58,7 +58,11 @@ def test_a_habit_is_found_when_sender_action_and_destination_agree() -> None:
         Habit("delete", ""),
         Habit("move", "billing@b.example", "folder-2"),
     )
-    assert len(verdict.found) == 3
+    assert [found.document() for found in verdict.found] == [
+        {"kind": "archive", "sender_domain": "c.example"},
+        {"kind": "delete", "sender_domain": "a.example"},
+        {"kind": "mark_read", "sender_domain": "d.example"},
+    ]
     assert str(verdict.missed[0]) == "move mail from b.example to Invoices"
     assert str(verdict.invented[1]) == "move mail from b.example to folder-2"
 
