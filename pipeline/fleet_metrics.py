@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from prometheus_client import REGISTRY, start_http_server
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -24,6 +25,7 @@ from pipeline.freshness import (
     by_source,
     connections_by_status,
     subscriptions_by_status,
+    subscriptions_ending,
 )
 from pipeline.jobs.controls import pauses
 from pipeline.jobs.reading import depths
@@ -47,6 +49,7 @@ class FleetCollector(Collector):
         self._sources: list[SourceFreshness] = []
         self._connections: dict[tuple[str, str], int] = {}
         self._subscriptions: dict[tuple[str, str], int] = {}
+        self._ending: dict[tuple[str, ...], int] = {}
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of queues and sources, and whether each store answered."""
@@ -64,6 +67,7 @@ class FleetCollector(Collector):
             yield from _freshness_metrics(self._sources)
             yield _by_labels("headrace_connections", self._connections)
             yield _by_labels("headrace_subscriptions", self._subscriptions)
+            yield _by_labels("headrace_subscriptions_ending", self._ending)
             yield _dead_letter_metric()
             up.add_metric(["mongodb"], 1)
         except (PyMongoError, HeadraceError):
@@ -73,9 +77,11 @@ class FleetCollector(Collector):
     def _sample(self) -> None:
         if time.monotonic() - self._sampled_at < FRESHNESS_SAMPLE_SECONDS:
             return
-        self._sources = by_source(datetime.now(UTC))
+        now = datetime.now(UTC)
+        self._sources = by_source(now)
         self._connections = connections_by_status()
         self._subscriptions = subscriptions_by_status()
+        self._ending = subscriptions_ending(now)
         self._sampled_at = time.monotonic()
 
 
@@ -143,13 +149,14 @@ def _freshness_metrics(sources: list[SourceFreshness]) -> Iterator[Metric]:
         ages.add_metric(label, buckets, freshness.age_sum_seconds)
         share.add_metric(label, freshness.share)
         records.add_metric(label, freshness.records)
-        lag.add_metric(["graph", freshness.source], freshness.lag)
+        for projection, behind in freshness.behind.items():
+            lag.add_metric([projection, freshness.source], behind)
         for status, count in freshness.statuses.items():
             users.add_metric([freshness.source, status], count)
     yield from (ages, share, users, records, lag)
 
 
-def _by_labels(name: str, counts: dict[tuple[str, str], int]) -> Metric:
+def _by_labels(name: str, counts: Mapping[Any, int]) -> Metric:
     family = _gauge(name)
     for labels, count in counts.items():
         family.add_metric(labels, count)

@@ -15,15 +15,18 @@ sync that got to its end.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from models import Connection, Subscription, SyncState
 from pipeline.config import settings
-from pipeline.sources import SOURCES
+from pipeline.sources import SOURCES, projections_of
 from pipeline.stores import Row, collection
 
+#: A subscription that has less than this left should have been renewed.
+ENDING = timedelta(hours=4)
 #: Ages in seconds that the distribution over users is counted by.
 AGE_BUCKETS = (60, 300, 600, 900, 1800, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
 
@@ -34,7 +37,8 @@ class SourceFreshness:
 
     `fresh` counts users within target.  `ages` counts users whose copy is at most
     as old as each of AGE_BUCKETS; users that were never synced are in none of
-    them.  `lag` is the number of changes that the graph has not seen.
+    them.  `lag` is the number of changes that the graph has not seen, `behind` the
+    same for each projection.
     """
 
     source: str
@@ -47,6 +51,7 @@ class SourceFreshness:
     rejected: int = 0
     lag: int = 0
     lagging_users: int = 0
+    behind: dict[str, int] = field(default_factory=dict)
     oldest_seconds: float | None = None
     ages: list[int] = field(default_factory=lambda: [0] * len(AGE_BUCKETS))
     age_sum_seconds: float = 0.0
@@ -68,9 +73,12 @@ def by_source(
 
 def _of(source: str, now: datetime, whose: Row) -> SourceFreshness:
     target = settings().freshness_target_seconds(source)
-    freshness = SourceFreshness(source, target)
+    projections = projections_of(source)
+    freshness = SourceFreshness(source, target, behind=dict.fromkeys(projections, 0))
     match: Row = {"source": source} | whose
-    for row in collection(SyncState).aggregate(_pipeline(match, now, target)):
+    for row in collection(SyncState).aggregate(_pipeline(match, now, target, projections)):
+        for name in projections:
+            freshness.behind[name] += row[f"behind_{name}"]
         freshness.statuses[row["_id"]] = row["users"]
         for name in ("users", "fresh", "due", "records", "rejected", "lag", "lagging_users"):
             setattr(freshness, name, getattr(freshness, name) + row[name])
@@ -85,11 +93,13 @@ def _of(source: str, now: datetime, whose: Row) -> SourceFreshness:
     return freshness
 
 
-def _pipeline(match: Row, now: datetime, target_seconds: float) -> list[Row]:
+def _pipeline(
+    match: Row, now: datetime, target_seconds: float, projections: Iterable[str]
+) -> list[Row]:
     def younger_than(seconds: float) -> Row:
         return _count({"$gte": ["$fresh_as_of", now - timedelta(seconds=seconds)]})
 
-    lag: Row = {"$subtract": ["$seq", {"$ifNull": ["$projections.graph.seq", 0]}]}
+    lag = _behind("graph")
     due: Row = {
         "$and": [
             {"$ne": [{"$ifNull": ["$next_due_at", None]}, None]},
@@ -107,9 +117,14 @@ def _pipeline(match: Row, now: datetime, target_seconds: float) -> list[Row]:
         "lagging_users": _count({"$gt": [lag, 0]}),
         "oldest": {"$min": "$fresh_as_of"},
         "age_sum_ms": {"$sum": {"$subtract": [now, "$fresh_as_of"]}},
+        **{f"behind_{name}": {"$sum": _behind(name)} for name in projections},
         **{f"age_{seconds}": younger_than(seconds) for seconds in AGE_BUCKETS},
     }
     return [{"$match": match}, {"$group": group}]
+
+
+def _behind(projection: str) -> Row:
+    return {"$subtract": ["$seq", {"$ifNull": [f"$projections.{projection}.seq", 0]}]}
 
 
 def _stale_at(target_seconds: float) -> Row:
@@ -144,6 +159,23 @@ def connections_by_status() -> dict[tuple[str, str], int]:
         [{"$group": {"_id": {"p": "$provider", "s": "$status"}, "n": {"$sum": 1}}}]
     )
     return {(row["_id"]["p"], row["_id"]["s"]): row["n"] for row in rows}
+
+
+def subscriptions_ending(now: datetime) -> dict[tuple[str, ...], int]:
+    """Return how many active subscriptions nobody has renewed although they end soon, by source.
+
+    All are renewed hours before that: each of these is one that could not be.
+    """
+    soon = {"status": "active", "expires_at": {"$lt": now + ENDING}}
+    found: dict[tuple[str, ...], int] = {(source,): 0 for source in SOURCES}
+    for row in collection(Subscription).aggregate(
+        [
+            {"$match": {"source": {"$in": list(SOURCES)}} | soon},
+            {"$group": {"_id": "$source", "n": {"$sum": 1}}},
+        ]
+    ):
+        found[row["_id"],] = row["n"]
+    return found
 
 
 def subscriptions_by_status() -> dict[tuple[str, str], int]:

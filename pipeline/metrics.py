@@ -193,6 +193,9 @@ FLEET = {
     ),
     "headrace_connections": Fleet("gauge", "Connections by status.", ("provider", "status")),
     "headrace_subscriptions": Fleet("gauge", "Push subscriptions by status.", ("source", "status")),
+    "headrace_subscriptions_ending": Fleet(
+        "gauge", "Active push subscriptions that end within 4 hours: not renewed.", ("source",)
+    ),
     "headrace_store_up": Fleet(
         "gauge", "Whether the store answered the last question.", ("store",)
     ),

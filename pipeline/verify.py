@@ -1,4 +1,7 @@
-"""The oracle: the sandbox's truth against MongoDB and the graph, item by item."""
+"""The oracle: the sandbox's truth against MongoDB and the graph, item by item.
+
+Of mail, also what is said to wait in the staging folder.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from models import Record, RejectedItem, SyncState
+from models import Mailbox, Record, RejectedItem, StagedEmail, SyncState
 from pipeline.projections.graph_snapshot import actual, expected
 from pipeline.sandbox.client import SandboxClient
 from pipeline.sources import SOURCES
@@ -30,14 +33,28 @@ class Verdict:
     records: dict[str, int] = field(default_factory=dict)
     mongodb: int = 0
     graph: int = 0
+    staging: int = 0
     set_aside: int = 0
     examples: list[str] = field(default_factory=list)
 
     def mongodb_differs(self, what: str, identity: Identity) -> None:
         """Count a difference in MongoDB; `what` is missing, extra or different."""
         self.mongodb += 1
+        self._tell(f"MongoDB: {what} {' '.join(identity)}")
+
+    def staging_differs(self, message_id: str) -> None:
+        """Count a mail that is said to be staged and is elsewhere."""
+        self.staging += 1
+        self._tell(f"staging: not in the staging folder: {message_id}")
+
+    @property
+    def differences(self) -> int:
+        """How many there are of all kinds."""
+        return self.mongodb + self.graph + self.staging
+
+    def _tell(self, example: str) -> None:
         if len(self.examples) < EXAMPLES:
-            self.examples.append(f"MongoDB: {what} {' '.join(identity)}")
+            self.examples.append(example)
 
 
 def verify(user_id: str, sandbox: SandboxClient) -> Verdict:
@@ -49,6 +66,7 @@ def verify(user_id: str, sandbox: SandboxClient) -> Verdict:
         for stream, item_id, item in _truth(state, sandbox):
             truth[state["source"], stream, item_id] = content_hash(item)
     _compare_records(verdict, truth)
+    _compare_staged(verdict, truth)
     _compare_graph(verdict, states, sandbox)
     return verdict
 
@@ -91,6 +109,16 @@ def _compare_records(verdict: Verdict, truth: dict[Identity, bytes]) -> None:
     verdict.set_aside = len(aside)
     for identity in sorted(missing - aside):
         verdict.mongodb_differs("missing:", identity)
+
+
+def _compare_staged(verdict: Verdict, truth: dict[Identity, bytes]) -> None:
+    """Look for the mails that wait to be deleted where they are said to wait."""
+    whose = {"user_id": verdict.user_id}
+    mailboxes = {row["_id"]: row for row in collection(Mailbox).find(whose)}
+    for row in collection(StagedEmail).find(whose | {"status": "staged"}):
+        folder_id = mailboxes.get(row["mailbox_id"], {}).get("staging_folder_id")
+        if ("microsoft_mail", f"messages/{folder_id}", row["message_id"]) not in truth:
+            verdict.staging_differs(row["message_id"])
 
 
 def _compare_graph(verdict: Verdict, states: list[Row], sandbox: SandboxClient) -> None:

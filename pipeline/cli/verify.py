@@ -31,13 +31,16 @@ def verify(
     *,
     wait: Annotated[
         float,
-        typer.Option(help="Wait up to so many seconds until all syncs and the graph are done."),
+        typer.Option(
+            help="Wait up to so many seconds until all syncs and what follows them are done."
+        ),
     ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Compare every item that the sandbox has with MongoDB and with the graph.
 
-    Only with a sandbox: Google's own truth is not ours to read twice. While
+    Mail that waits to be deleted must be in its staging folder.
+    Only with a sandbox: a provider's own truth is not ours to read twice. While
     syncs run, what they have not reached yet counts as a difference. Ends with
     1 if there is any.
     """
@@ -61,7 +64,7 @@ def verify(
     verdicts = [verify_user(name, sandbox) for name in track(users, "Comparing", disable=not shown)]
     sandbox.close()
     _report(verdicts, rested=rested, as_json=as_json)
-    if any(verdict.mongodb or verdict.graph for verdict in verdicts):
+    if any(verdict.differences for verdict in verdicts):
         raise typer.Exit(FAILED)
 
 
@@ -88,6 +91,7 @@ def _wait_for_rest(seconds: float) -> bool:
             {"status": {"$in": ["queued", "syncing", "rate_limited"]}},
             {"next_due_at": {"$lte": datetime.now(UTC)}},
             {"projections.graph.due_at": {"$ne": None}},
+            {"projections.mailbox.due_at": {"$ne": None}},
         ]
     }
     end = time.monotonic() + seconds
@@ -102,6 +106,7 @@ def _report(verdicts: list[Verdict], *, rested: bool, as_json: bool) -> None:
     differences = {
         "mongodb": sum(verdict.mongodb for verdict in verdicts),
         "graph": sum(verdict.graph for verdict in verdicts),
+        "staging": sum(verdict.staging for verdict in verdicts),
     }
     records: dict[str, int] = {}
     for verdict in verdicts:
@@ -127,7 +132,8 @@ def _report(verdicts: list[Verdict], *, rested: bool, as_json: bool) -> None:
         console().print(line, markup=False)
     console().print(
         f"{number(differences['mongodb'])} differences in MongoDB, "
-        f"{number(differences['graph'])} in the graph; {number(set_aside)} items set aside"
+        f"{number(differences['graph'])} in the graph, {number(differences['staging'])} of "
+        f"staged mail; {number(set_aside)} items set aside"
     )
     if not rested:
         note("Some syncs were still due or running; see --wait.")

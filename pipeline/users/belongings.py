@@ -8,9 +8,18 @@ from typing import Any
 from models import (
     Connection,
     DeadLetter,
+    EmailEvent,
+    Execution,
+    MailAudit,
+    Mailbox,
+    Notification,
+    Pattern,
     ProjectionLease,
     Record,
     RejectedItem,
+    Rule,
+    SeenMail,
+    StagedEmail,
     Subscription,
     SyncRun,
     SyncState,
@@ -63,10 +72,31 @@ def _copy_of(user_id: str) -> list[_Kind]:
     whose: Row = {"user_id": user_id}
     return [
         ("sync states", SyncState, whose),
+        *_mail_of(user_id),
         ("records", Record, whose),
         ("rejected items", RejectedItem, whose),
         ("sync runs", SyncRun, whose),
         ("dead letters", DeadLetter, whose),
+    ]
+
+
+def _mail_of(user_id: str) -> list[_Kind]:
+    """Return what was learnt and done; the mailboxes first, for without one nothing is."""
+    whose: Row = {"user_id": user_id}
+    mailboxes = collection(Mailbox).distinct("_id", whose)
+    # Of those who observe a user's mailbox, and who work in one.
+    leases = [f"mailbox:{user_id}", *(f"mailbox-work:{name}" for name in mailboxes)]
+    return [
+        ("mailboxes", Mailbox, whose),
+        ("mailbox leases", ProjectionLease, {"_id": {"$in": leases}}),
+        ("executions", Execution, whose),
+        ("staged mails", StagedEmail, whose),
+        ("rules", Rule, whose),
+        ("patterns", Pattern, whose),
+        ("mail events", EmailEvent, whose),
+        ("seen mails", SeenMail, whose),
+        ("mail audit rows", MailAudit, whose),
+        ("notifications", Notification, whose),
     ]
 
 

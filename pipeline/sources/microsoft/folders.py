@@ -18,7 +18,7 @@ STREAM = "folders"
 WELL_KNOWN = (*("inbox", "drafts", "sentitems", "deleteditems", "archive", "junkemail", "outbox"),)
 #: No counters: nothing tells when those change.
 _FIELDS = ("id", "displayName", "parentFolderId", "isHidden")
-_PARAMS = {"select": ",".join(_FIELDS), "includeHiddenFolders": "true"}
+_PARAMS = {"select": ",".join(_FIELDS)}
 #: It shows what is in other folders.
 _SEARCH_FOLDER = "#microsoft.graph.mailSearchFolder"
 #: What the cursor keeps: well-known names by folder id.
