@@ -164,7 +164,9 @@ def forget(execution: Row, session: ClientSession) -> None:
 def wake(mailbox_id: str, now: datetime) -> None:
     """Make everything due now that was put off in a mailbox."""
     later = {"mailbox_id": mailbox_id, "due_at": {"$gt": now}}
-    collection(Execution).update_many(later | {"state": "pending"}, {"$set": {"due_at": now}})
+    # What has failed in passing keeps its time.
+    waits = {"state": "pending", "attempts": {"$lte": 0}}
+    collection(Execution).update_many(later | waits, {"$set": {"due_at": now}})
     collection(StagedEmail).update_many(
         later | {"status": "staged", "expires_at": {"$lte": now}}, {"$set": {"due_at": now}}
     )

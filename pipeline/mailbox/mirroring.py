@@ -29,6 +29,8 @@ MOST_AT_ONCE = 1000
 _RULES = "/me/mailFolders/{id}/messageRules"
 _RULE = f"{_RULES}/{{rule}}"
 _OTHER_CONDITIONS = ("subject_contains", "body_contains", "from_folder")
+#: Mailboxes that have inbox rules of ours, or should.
+_MIRRORS: Row = {"$or": [{"settings.mirror_rules": True}, {"mirrored": {"$exists": True}}]}
 _ACTIONS = ("move", "archive", "delete", "mark_read")
 
 
@@ -66,18 +68,21 @@ def reconcile(hold: Hold) -> int:
     return changed
 
 
+def sync(rule: Row) -> None:
+    """Have what mirrors a rule, which has changed, brought up to date soon, if anything may."""
+    whose = {"_id": rule.get("mailbox_id")}
+    collection(Mailbox).update_one(whose | _MIRRORS, {"$set": {"work_due_at": datetime.now(UTC)}})
+
+
 def remove(rule: Row) -> None:
     """Have the inbox rule of a rule that ends removed soon, if it has one."""
-    if rule.get("mailbox_id") and rule.get("graph_rule_id"):
-        collection(Mailbox).update_one(
-            {"_id": rule["mailbox_id"]}, {"$set": {"work_due_at": datetime.now(UTC)}}
-        )
+    sync(rule)
 
 
 def differing() -> Iterator[Row]:
     """Yield connected mailboxes whose inbox rules are not what they should be."""
-    mirrors = {"$or": [{"settings.mirror_rules": True}, {"mirrored": {"$exists": True}}]}
-    for mailbox in collection(Mailbox).find({**mirrors, "is_connected": True}).limit(MOST_AT_ONCE):
+    mirrors = collection(Mailbox).find({**_MIRRORS, "is_connected": True}).limit(MOST_AT_ONCE)
+    for mailbox in mirrors:
         user = collection(User).find_one({"_id": mailbox["user_id"]})
         wanted, known = _wanted(mailbox, user), _known(mailbox)
         digests = {rule_id: mirror.digest for rule_id, mirror in wanted.items()}

@@ -1,0 +1,256 @@
+"""Staged mail waits, is executed, or returned: mailbox and row agree, whoever is faster."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from worked_mailbox import SHOP, USER, WorkedMailbox
+
+from models import Execution, Mailbox, Notification, StagedEmail
+from pipeline.errors import Gone, Permanent
+from pipeline.mailbox import rules, staging
+from pipeline.mailbox.deeds import MOVE
+from pipeline.stores import collection
+
+STAGING = "Headrace Staging"
+
+
+@pytest.fixture
+def staged(box: WorkedMailbox) -> WorkedMailbox:
+    """A mailbox with a rule that deletes the shop's mail."""
+    box.rule({"action_type": "delete"})
+    return box
+
+
+def test_deleted_mail_waits_first_and_is_then_executed(staged: WorkedMailbox) -> None:
+    box = staged
+    message_id, staged_id = box.stage()
+    row = box.staged(message_id)
+    StagedEmail(**{name: value for name, value in row.items() if name != "_id"}).validate()
+    assert box.folder(message_id) == STAGING
+    assert (row["status"], row["sender_email"]) == ("staged", SHOP)
+    assert row["expires_at"] - row["staged_at"] == timedelta(hours=24)
+    assert row["due_at"] == row["expires_at"] - timedelta(hours=2)
+    assert "cleanup_at" not in row
+    assert box.audited("email_staged")[0]["undoable"] is True
+    [told] = collection(Notification).find({"type": "staging_alert"})
+    assert told["message"] == "1 mail will be deleted by your rules unless you keep it."
+
+    near = datetime.now(UTC) + timedelta(hours=1)
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    collection(StagedEmail).update_one({}, {"$set": {"expires_at": near, "due_at": past}})
+    box.work()
+    reminded = box.staged(message_id)
+    assert reminded["status"] == "staged"
+    assert reminded["due_at"] == reminded["expires_at"]
+    assert collection(Notification).count_documents({"priority": "high"}) == 1
+
+    box.let_it_wait()
+    box.work()
+    row = box.staged(message_id)
+    assert box.folder(message_id) == "deleteditems"
+    assert row["status"] == "executed"
+    assert row["cleanup_at"] > datetime.now(UTC)
+    assert "due_at" not in row
+    [audited] = box.audited("email_executed")
+    assert audited["actor"] == "schedule"
+    with pytest.raises(Permanent, match="executed already"):
+        staging.rescue(USER, staged_id, USER)
+
+
+def test_rescue_really_moves_mail_back(staged: WorkedMailbox) -> None:
+    box = staged
+    message_id, staged_id = box.stage()
+    assert staging.rescue(USER, staged_id, USER) == (staged_id, "rescued", "")
+    assert box.folder(message_id) == "inbox"
+    assert box.audited("email_rescued")[0]["actor"] == USER
+    with pytest.raises(Permanent, match="returned already"):
+        staging.execute_now(USER, staged_id, USER)
+    with pytest.raises(Gone):
+        staging.rescue("eve", staged_id, "eve")
+    with pytest.raises(Gone):
+        staging.rescue(USER, "nonsense", USER)
+    box.sync()
+    box.work()
+    assert box.folder(message_id) == "inbox"  # it is no new mail to the rule
+
+
+def test_several_at_once_have_a_result_each(staged: WorkedMailbox) -> None:
+    box = staged
+    mails = [box.arrive() for _ in range(3)]
+    box.sync()
+    box.work()
+    ids = [str(box.staged(message_id)["_id"]) for message_id in mails]
+    staging.rescue(USER, ids[0], USER)
+    box.sandbox.mail_move(USER, mails[1], "archive")
+    outcomes = staging.execute_many(USER, [*ids, "nonsense"], USER)
+    assert [one.status for one in outcomes] == ["refused", "expired", "executed", "refused"]
+    assert [box.folder(message_id) for message_id in mails] == ["inbox", "archive", "deleteditems"]
+    assert len(staging.listed(USER)) == 0
+    assert len(staging.listed(USER, statuses=("executed", "rescued", "expired"))) == 3
+
+
+def test_the_original_folder_being_gone_mail_returns_to_the_inbox(box: WorkedMailbox) -> None:
+    lists = box.sandbox.mail_folder_add(USER, "Lists")
+    box.sync()
+    box.rule({"action_type": "delete"})
+    message_id = box.sandbox.mail_add(
+        USER, lists, {"from": {"emailAddress": {"address": SHOP}}, "subject": "Sale"}
+    )
+    box.sync()
+    box.work()
+    assert box.folder(message_id) == STAGING
+    box.sandbox.mail_folder_remove(USER, lists)
+    outcome = staging.rescue(USER, str(box.staged(message_id)["_id"]), USER)
+    assert outcome.status == "rescued"
+    assert box.folder(message_id) == "inbox"
+
+
+def test_a_staging_folder_that_was_deleted_is_made_again(staged: WorkedMailbox) -> None:
+    box = staged
+    first, _ = box.stage()
+    box.sandbox.mail_folder_remove(USER, box.folder_id(STAGING))
+    second, _ = box.stage()
+    assert box.folder(second) == STAGING
+    assert collection(Mailbox).find_one({})["staging_folder_id"] == box.folder_id(STAGING)  # type: ignore[index]
+    box.let_it_wait()
+    box.work()
+    assert box.staged(first)["status"] == "expired"
+    assert box.folder(second) == "deleteditems"
+
+
+def test_a_kill_switch_a_whitelist_and_a_rule_that_ends_keep_staged_mail(
+    staged: WorkedMailbox,
+) -> None:
+    box = staged
+    message_id, staged_id = box.stage()
+    box.set_user(**{"preferences.automation_paused": True})
+    box.let_it_wait()
+    box.work()
+    row = box.staged(message_id)
+    assert (row["status"], box.folder(message_id)) == ("staged", STAGING)
+    assert row["due_at"] > datetime.now(UTC)
+    with pytest.raises(Permanent, match="paused automation"):
+        staging.execute_now(USER, staged_id, USER)
+
+    box.set_user(**{"preferences.automation_paused": False})
+    collection(Mailbox).update_one({}, {"$set": {"settings.whitelisted_domains": ["shop.example"]}})
+    box.let_it_wait()
+    box.work()
+    assert (box.staged(message_id)["status"], box.folder(message_id)) == ("rescued", "inbox")
+    assert box.audited("email_rescued")[0]["details"]["because"] == "its sender is whitelisted"
+
+    collection(Mailbox).update_one({}, {"$unset": {"settings.whitelisted_domains": ""}})
+    again, _ = box.stage()
+    rules.delete(USER, str(row["rule_id"]), by=USER)
+    box.work()
+    assert (box.staged(again)["status"], box.folder(again)) == ("rescued", "inbox")
+
+
+def test_mail_is_executed_within_working_hours_only(staged: WorkedMailbox) -> None:
+    box = staged
+    message_id, staged_id = box.stage()
+    hour = datetime.now(UTC).hour
+    box.set_user(
+        **{
+            "preferences.working_hours_start": (hour + 5) % 24,
+            "preferences.working_hours_end": (hour + 6) % 24,
+        }
+    )
+    box.let_it_wait()
+    box.work()
+    row = box.staged(message_id)
+    assert row["status"] == "staged"
+    assert timedelta(hours=1) < row["due_at"] - datetime.now(UTC) < timedelta(hours=5)
+    assert staging.execute_now(USER, staged_id, USER).status == "executed"
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_staging_that_died_resumes_without_a_second_row(
+    staged: WorkedMailbox, monkeypatch: pytest.MonkeyPatch, *, after: bool
+) -> None:
+    box = staged
+    message_id = box.arrive()
+    box.sync()
+    with box.dying(monkeypatch, MOVE, after=after):
+        box.work()
+    box.let_it_wait()
+    box.set_user(**{"preferences.working_hours_start": 0})
+    collection(StagedEmail).update_many({}, {"$unset": {"due_at": ""}})
+    box.work()
+    assert box.folder(message_id) == STAGING
+    assert collection(StagedEmail).count_documents({}) == 1
+    assert len(box.audited("email_staged")) == 1
+
+
+def test_a_rescue_before_the_mail_was_moved_keeps_it(
+    staged: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = staged
+    message_id = box.arrive()
+    box.sync()
+    with box.dying(monkeypatch, MOVE, after=False):
+        box.work()
+    staging.rescue(USER, str(box.staged(message_id)["_id"]), USER)
+    box.let_it_wait()
+    box.work()
+    assert (box.staged(message_id)["status"], box.folder(message_id)) == ("rescued", "inbox")
+    assert box.execution("rule")["state"] == "skipped"
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("act", [staging.rescue, staging.execute_now])
+def test_a_claim_whose_process_died_is_carried_through_by_the_worker(
+    staged: WorkedMailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    act: object,
+    *,
+    after: bool,
+) -> None:
+    box = staged
+    message_id, staged_id = box.stage()
+    assert callable(act)
+    with box.dying(monkeypatch, MOVE, after=after):
+        act(USER, staged_id, USER)
+    assert box.staged(message_id)["status"] in ("rescuing", "executing")
+    with pytest.raises(Permanent, match="already"):
+        staging.rescue(USER, staged_id, USER)
+    box.let_it_wait()
+    box.work()
+    ended = (box.staged(message_id)["status"], box.folder(message_id))
+    assert ended in (("rescued", "inbox"), ("executed", "deleteditems"))
+    assert len(box.audited("email_rescued") + box.audited("email_executed")) == 1
+
+
+def test_rescue_and_execute_started_together_one_wins(staged: WorkedMailbox) -> None:
+    box = staged
+    mails = [box.arrive() for _ in range(20)]
+    box.sync()
+    box.work()
+    for message_id in mails:
+        staged_id = str(box.staged(message_id)["_id"])
+        won: list[str] = []
+        start = threading.Barrier(2)
+
+        def ask(act: object, staged_id: str, won: list[str], start: threading.Barrier) -> None:
+            assert callable(act)
+            start.wait()
+            try:
+                won.append(act(USER, staged_id, USER).status)
+            except Permanent as refused:
+                assert "already" in str(refused)
+
+        asking = [
+            threading.Thread(target=ask, args=(act, staged_id, won, start))
+            for act in (staging.rescue, staging.execute_now)
+        ]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()
+        assert won == [box.staged(message_id)["status"]]
+        assert box.folder(message_id) == {"rescued": "inbox", "executed": "deleteditems"}[won[0]]
+    assert len(box.audited("email_rescued") + box.audited("email_executed")) == 20
+    assert collection(Execution).count_documents({"due_at": {"$exists": True}}) == 0

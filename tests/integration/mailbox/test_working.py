@@ -1,0 +1,275 @@
+"""What rules do to mail, seen in the sandbox's truth, whatever dies in between."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from worked_mailbox import SHOP, USER, WorkedMailbox, dying_client
+
+from models import Execution, Mailbox, Notification, Rule
+from pipeline.errors import Permanent, RateLimited, Transient, Unfinished
+from pipeline.mailbox import holding, ledger, performing, rules, working
+from pipeline.mailbox.deeds import MOVE, PATCH
+from pipeline.mailbox.holding import held
+from pipeline.stores import collection
+
+DRAFT = "POST /me/messages/{id}/createForward"
+SEND = "POST /me/messages/{id}/send"
+
+
+def test_a_rule_does_its_steps_once_and_says_what_they_were(box: WorkedMailbox) -> None:
+    kept = box.sandbox.mail_folder_add(USER, "Kept")
+    box.sync()
+    box.rule(
+        {"action_type": "categorize", "category": "Shop", "order": 1},
+        {"action_type": "mark_read", "order": 2},
+        {"action_type": "flag", "order": 3},
+        {"action_type": "move", "to_folder": kept, "order": 4},
+        {"action_type": "popup", "popup_message": "A sale!", "order": 5},
+    )
+    message_id = box.arrive(categories=["Mine"])
+    box.sync()
+    box.work()
+    message = box.message(message_id)
+    assert box.folder(message_id) == "Kept"
+    assert message["categories"] == ["Mine", "Shop"]
+    assert message["isRead"] is True
+    assert message["flag"]["flagStatus"] == "flagged"
+    assert box.execution("rule")["state"] == "done"
+    [audited] = box.audited("rule_executed")
+    assert [step["state"] for step in audited["steps"]] == ["done"] * 5
+    assert audited["steps"][0]["before"] == {"categories": ["Mine"]}
+    assert audited["undoable"] is True
+    [rule] = collection(Rule).find()
+    assert rule["stats"]["total_executions"] == 1
+    assert collection(Notification).count_documents({"message": "A sale!"}) == 1
+    box.sync()
+    assert "0 executions" in box.work()
+    Execution(**{n: v for n, v in box.execution("rule").items() if n != "_id"}, id="x").validate()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("action", ["archive", "mark_read", "categorize"])
+def test_a_step_whose_process_died_is_reconciled(
+    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch, action: str, *, after: bool
+) -> None:
+    box.rule({"action_type": action, "category": "Shop"})
+    message_id = box.arrive(categories=["Mine"])
+    box.sync()
+    method = MOVE if action == "archive" else PATCH
+    with box.dying(monkeypatch, method, after=after):
+        box.work()
+    assert box.execution("rule")["steps"][0]["state"] == "doing"
+    assert box.audited("rule_executed") == []
+    changed = box.message(message_id)["changeKey"]
+    box.let_it_wait()
+    box.work()
+    assert (box.message(message_id)["changeKey"] == changed) is after
+    assert box.execution("rule")["state"] == "done"
+    assert len(box.audited("rule_executed")) == 1
+    undone = {"archive": "inbox", "mark_read": False, "categorize": ["Mine"]}
+    assert list(box.audited("rule_executed")[0]["steps"][0]["before"].values())[0] in (
+        undone[action],
+        box.folder_id("inbox"),
+    )
+
+
+def test_mail_that_its_user_moved_after_a_crash_is_left_there(
+    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.rule({"action_type": "archive"})
+    message_id = box.arrive()
+    box.sync()
+    with box.dying(monkeypatch, MOVE, after=True):
+        box.work()
+    box.sandbox.mail_move(USER, message_id, "junkemail")
+    box.let_it_wait()
+    box.work()
+    assert box.folder(message_id) == "junkemail"
+    assert box.execution("rule")["state"] == "skipped"
+
+
+def test_mail_that_was_changed_meanwhile_is_read_again(
+    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.rule({"action_type": "categorize", "category": "Shop"})
+    message_id = box.arrive()
+    box.sync()
+
+    class Interrupted(holding.MicrosoftClient):
+        def call(self, method: str, **params: Any) -> Any:
+            if method == PATCH and not box.message(message_id)["categories"]:
+                box.sandbox.mail_patch(USER, message_id, {"categories": ["Hers"]})
+            return super().call(method, **params)
+
+    monkeypatch.setattr(holding, "MicrosoftClient", Interrupted)
+    box.work()
+    assert box.message(message_id)["categories"] == ["Hers", "Shop"]
+    assert box.execution("rule")["steps"][0]["before"] == {"categories": ["Hers"]}
+
+
+def test_what_speaks_against_it_at_that_moment_keeps_mail_as_it_is(box: WorkedMailbox) -> None:
+    rule_id = box.rule({"action_type": "archive"})
+    mails = [box.arrive() for _ in range(3)]
+    box.sync()
+    box.set_user(**{"preferences.automation_paused": True})
+    assert "3 executions" in box.work()
+    waiting = list(collection(Execution).find())
+    assert {(row["state"], row["attempts"]) for row in waiting} == {("pending", 0)}
+    assert all(row["due_at"] > datetime.now(UTC) for row in waiting)
+    day = datetime.now(UTC) - timedelta(hours=25)
+    collection(Execution).update_one({"message_id": mails[0]}, {"$set": {"created_at": day}})
+    box.let_it_wait()
+    box.work()
+    [late] = collection(Execution).find({"message_id": mails[0]})
+    assert (late["state"], late["reason"]) == ("skipped", "automation was paused for too long")
+    assert "due_at" not in late
+
+    box.set_user(**{"preferences.automation_paused": False})
+    whitelist = {"settings.whitelisted_senders": [SHOP], "work_due_at": datetime.now(UTC)}
+    collection(Mailbox).update_one({}, {"$set": whitelist})
+    collection(Execution).update_one({"message_id": mails[2]}, {"$set": {"attempts": 1}})
+    box.work()
+    [skipped] = collection(Execution).find({"message_id": mails[1]})
+    assert (skipped["state"], skipped["reason"]) == ("skipped", "its sender is whitelisted")
+    collection(Mailbox).update_one({}, {"$unset": {"settings.whitelisted_senders": ""}})
+    rules.toggle(USER, rule_id, False, by=USER)
+    box.let_it_wait()
+    box.work()
+    [disabled] = collection(Execution).find({"message_id": mails[2]})
+    assert disabled["reason"] == "its rule is not enabled"
+    assert {box.folder(message_id) for message_id in mails} == {"inbox"}
+    assert box.audited("rule_executed") == []
+
+
+def test_a_folder_that_is_gone_fails_with_the_reason_and_says_so(box: WorkedMailbox) -> None:
+    kept = box.sandbox.mail_folder_add(USER, "Kept")
+    box.sync()
+    box.rule(
+        {"action_type": "move", "to_folder": kept, "order": 0},
+        {"action_type": "mark_read", "order": 1},
+    )
+    message_id = box.arrive()
+    box.sync()
+    box.sandbox.mail_folder_remove(USER, "inbox" if kept == "x" else kept)
+    box.work()
+    failed = box.execution("rule")
+    assert failed["state"] == "failed"
+    assert failed["reason"] == "the folder that it is to be moved to is gone"
+    assert failed["steps"][1]["state"] == "skipped"
+    assert box.message(message_id)["isRead"] is False
+    told = collection(Notification).find_one({"key": f"failed:{failed['_id']}"})
+    assert told is not None
+    assert "the folder that it is to be moved to is gone" in told["message"]
+
+
+def test_mail_that_is_gone_ends_it_quietly(box: WorkedMailbox) -> None:
+    box.rule({"action_type": "archive"})
+    message_id = box.arrive()
+    box.sync()
+    box.sandbox.mail_remove(USER, message_id)
+    box.work()
+    assert box.execution("rule")["reason"] == "the mail is gone"
+    assert collection(Notification).count_documents({"type": "system"}) == 0
+
+
+def test_what_is_already_so_is_not_ours_to_undo(box: WorkedMailbox) -> None:
+    box.rule({"action_type": "mark_read"})
+    box.arrive(isRead=True)
+    box.sync()
+    box.work()
+    assert box.execution("rule")["reason"] == "already so"
+    assert box.audited("rule_executed") == []
+    [rule] = collection(Rule).find()
+    assert not (rule.get("stats") or {}).get("total_executions")
+
+
+def test_failures_that_pass_cost_attempts_and_waits_cost_none(
+    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.rule({"action_type": "archive"})
+    message_id = box.arrive()
+    box.sync()
+    error: list[Exception] = [RateLimited("slow down", retry_after_seconds=30)]
+
+    class Failing(holding.MicrosoftClient):
+        def call(self, method: str, **params: Any) -> Any:
+            if method == MOVE:
+                raise error[0]
+            return super().call(method, **params)
+
+    monkeypatch.setattr(holding, "MicrosoftClient", Failing)
+    with pytest.raises(RateLimited):
+        box.work()
+    assert box.execution("rule")["attempts"] == 0
+    error[0] = Transient("the network")
+    for attempt in range(1, performing.MOST_ATTEMPTS + 1):
+        box.let_it_wait()
+        box.work()
+        assert box.execution("rule")["attempts"] == attempt
+    failed = box.execution("rule")
+    assert (failed["state"], failed["reason"]) == ("failed", "the network")
+    assert "due_at" not in failed
+    assert box.folder(message_id) == "inbox"
+    assert collection(Notification).count_documents({"type": "system"}) == 1
+
+
+@pytest.mark.parametrize(("method", "after"), [(DRAFT, True), (SEND, False), (SEND, True)])
+def test_mail_is_forwarded_once_whatever_dies(
+    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch, method: str, *, after: bool
+) -> None:
+    box.sandbox.add_user("bob")
+    box.sandbox.open_mailbox("bob")
+    [address] = {u.email for u in box.sandbox.users() if u.user == "bob"}
+    box.rule({"action_type": "forward", "forward_to": [address]})
+    box.arrive(internetMessageId="<1@shop.example>")
+    box.sync()
+    with box.dying(monkeypatch, method, after=after):
+        box.work()
+    box.let_it_wait()
+    box.work()
+    assert box.execution("rule")["state"] == "done"
+    [sent] = box.sandbox.mail_messages("bob", "inbox")
+    assert re.search("Sale", sent["subject"])
+    assert box.sandbox.mail_messages(USER, "drafts") == []
+    # The same mail once more, by way of a list: not forwarded again.
+    box.arrive(internetMessageId="<1@shop.example>")
+    box.sync()
+    box.work()
+    assert len(box.sandbox.mail_messages("bob", "inbox")) == 1
+
+
+def test_one_acts_on_a_mailbox_at_a_time_and_a_late_one_writes_nothing(
+    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.rule({"action_type": "archive"})
+    box.arrive()
+    box.sync()
+    with held(box.id) as hold:
+        assert hold is not None
+        with pytest.raises(Unfinished):
+            box.work()
+        [execution_id] = ledger.due(box.id, datetime.now(UTC), 10)
+        late = ledger.claim(execution_id, hold.fence, datetime.now(UTC))
+        assert late is not None
+    box.let_it_wait()
+    monkeypatch.setattr(holding, "MicrosoftClient", dying_client("nothing", after=False))
+    box.work()
+    with pytest.raises(Exception, match="somebody else"):
+        ledger.close(late, "failed", "late", datetime.now(UTC))
+    assert box.execution("rule")["state"] == "done"
+
+
+def test_the_tick_finds_each_mailbox_once_and_a_stranger_gets_nothing(box: WorkedMailbox) -> None:
+    box.rule({"action_type": "archive"})
+    for _ in range(3):
+        box.arrive()
+    box.sync()
+    assert working.queue_due() == "0 queued, 2 queued before"  # by the observer, and for the work
+    box.work()
+    assert working.queue_due() == "0 queued, 0 queued before"
+    with pytest.raises(Permanent):
+        working.work("eve", box.id)
