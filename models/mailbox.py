@@ -1,5 +1,7 @@
 """A Microsoft 365 mailbox: whose it is, how it is set, and how its looks go."""
 
+from collections.abc import Sequence
+
 from mongoengine import (
     BooleanField,
     DateTimeField,
@@ -10,7 +12,10 @@ from mongoengine import (
     EmbeddedDocumentListField,
     ListField,
     StringField,
+    ValidationError,
 )
+
+from models.rule import check_domains, check_senders
 
 
 class Signature(EmbeddedDocument):
@@ -22,6 +27,14 @@ class Signature(EmbeddedDocument):
     is_default = BooleanField(default=False)
 
 
+def _check_signatures(signatures: Sequence[Signature]) -> None:
+    """Refuse signatures that cannot be told apart, or of which several are the default."""
+    if len({one.id for one in signatures}) < len(signatures):
+        raise ValidationError("give each signature an id of its own")
+    if sum(bool(one.is_default) for one in signatures) > 1:
+        raise ValidationError("only one signature can be the default")
+
+
 class MailboxSettings(EmbeddedDocument):
     """What a user has set for one mailbox.
 
@@ -31,10 +44,10 @@ class MailboxSettings(EmbeddedDocument):
     """
 
     automation_paused = BooleanField(default=False)
-    whitelisted_senders = ListField(StringField(max_length=320))
-    whitelisted_domains = ListField(StringField(max_length=255))
+    whitelisted_senders = ListField(StringField(max_length=320), validation=check_senders)
+    whitelisted_domains = ListField(StringField(max_length=255), validation=check_domains)
     mirror_rules = BooleanField(default=False)
-    signatures = EmbeddedDocumentListField(Signature)
+    signatures = EmbeddedDocumentListField(Signature, validation=_check_signatures)
 
 
 class Mailbox(Document):
@@ -47,6 +60,7 @@ class Mailbox(Document):
 
     `watched_from` is when the mailbox was connected: mail received before is never
     acted upon.  `staging_folder_id` is where staged mail waits, once that was needed.
+    `staging_unseen_since`: since then mail was staged and nobody has looked at it.
     `time_zone` is the IANA name of the zone that is set in the mailbox.  Of the due times
     `analysis_due_at` is that of the next pattern analysis.  `work_due_at` is set when something
     has changed that may let go on what was put off, such as the end of a pause.  `mirrored` has
@@ -69,6 +83,7 @@ class Mailbox(Document):
     last_sync_at = DateTimeField()
     analysis_due_at = DateTimeField()
     analysed_at = DateTimeField()
+    staging_unseen_since = DateTimeField()
     work_due_at = DateTimeField()
     mirrored = DictField()
     created_at = DateTimeField(required=True)
@@ -88,6 +103,7 @@ class Mailbox(Document):
             ("tenant_id", "email"),
             {"fields": ["analysis_due_at"], "sparse": True},
             {"fields": ["work_due_at"], "sparse": True},
+            {"fields": ["staging_unseen_since"], "sparse": True},
             {
                 "fields": ["settings.mirror_rules"],
                 "partialFilterExpression": {"settings.mirror_rules": True},

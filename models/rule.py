@@ -38,22 +38,29 @@ NEEDS = {
 }
 MOST_ACTIONS = 10
 _ADDRESS = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
+_DOMAIN = re.compile(r"[^@\s,;<>.]+(\.[^@\s,;<>.]+)+")
 
 
 def is_address(text: str) -> bool:
     """Return whether `text` has the form of a mail address."""
-    return bool(_ADDRESS.fullmatch(text))
+    return isinstance(text, str) and bool(_ADDRESS.fullmatch(text))
 
 
-def _check_conditions(conditions: "RuleConditions") -> None:
-    """Refuse a rule that would be for no mail, or for any."""
-    if not any(getattr(conditions, name) for name in RuleConditions._fields):
-        raise ValidationError("set at least one condition: without any, no mail is meant")
-    for address in conditions.sender_email:
-        if not is_address(address):
-            raise ValidationError("sender_email: expected addresses such as name@example.com")
-    if "@" in (conditions.sender_domain or ""):
-        raise ValidationError("sender_domain: expected a domain such as example.com, without @")
+def is_domain(text: str) -> bool:
+    """Return whether `text` has the form of a domain."""
+    return isinstance(text, str) and bool(_DOMAIN.fullmatch(text))
+
+
+def check_senders(addresses: Sequence[str]) -> None:
+    """Refuse a whitelist that no sender could be found in."""
+    if not all(is_address(address) and address == address.lower() for address in addresses):
+        raise ValidationError("expected addresses in lower case, such as name@example.com")
+
+
+def check_domains(domains: Sequence[str]) -> None:
+    """Refuse a whitelist that no domain could be found in."""
+    if not all(is_domain(domain) and domain == domain.lower() for domain in domains):
+        raise ValidationError("expected domains in lower case, such as example.com")
 
 
 def _check_actions(actions: Sequence["RuleAction"]) -> None:
@@ -86,6 +93,15 @@ class RuleConditions(EmbeddedDocument):
     subject_contains = StringField(max_length=500)
     body_contains = StringField(max_length=500)
     from_folder = StringField()
+
+    def clean(self) -> None:
+        """Refuse conditions that would hold for no mail, or for any."""
+        if not any(getattr(self, name) for name in self._fields):
+            raise ValidationError("set at least one condition: without any, no mail is meant")
+        if not all(is_address(address) for address in self.sender_email):
+            raise ValidationError("sender_email: expected addresses such as name@example.com")
+        if self.sender_domain and not is_domain(self.sender_domain):
+            raise ValidationError("sender_domain: expected a domain such as example.com")
 
 
 class RuleAction(EmbeddedDocument):
@@ -125,7 +141,7 @@ class Rule(Document):
     is_enabled = BooleanField(required=True, default=True)
     skip_staging = BooleanField(required=True, default=False)
     priority = IntField(required=True, default=0)
-    conditions = EmbeddedDocumentField(RuleConditions, required=True, validation=_check_conditions)
+    conditions = EmbeddedDocumentField(RuleConditions, required=True)
     actions = EmbeddedDocumentListField(RuleAction, required=True, validation=_check_actions)
     stats = EmbeddedDocumentField(RuleStats, default=RuleStats)
     graph_rule_id = StringField()
@@ -173,8 +189,8 @@ class TenantPolicy(Document):
     """
 
     id = StringField(primary_key=True)
-    whitelisted_senders = ListField(StringField(max_length=320))
-    whitelisted_domains = ListField(StringField(max_length=255))
+    whitelisted_senders = ListField(StringField(max_length=320), validation=check_senders)
+    whitelisted_domains = ListField(StringField(max_length=255), validation=check_domains)
     #: Counts up with every rule that forwards, so that two cannot make a circle at once.
     forwards = IntField(default=0)
     updated_at = DateTimeField()

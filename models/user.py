@@ -1,5 +1,7 @@
 """A person whose data is kept, and what they have set."""
 
+from zoneinfo import ZoneInfo
+
 from mongoengine import (
     BooleanField,
     DateTimeField,
@@ -8,11 +10,21 @@ from mongoengine import (
     EmbeddedDocumentField,
     IntField,
     StringField,
+    ValidationError,
 )
 
 #: The tenant of users that nobody has given one.
 DEFAULT_TENANT = "default"
 USER_ROLES = ("admin", "user")
+
+
+def _check_time_zone(name: str) -> None:
+    """Refuse a zone that no clock knows; empty is that of the mailbox."""
+    try:
+        if name:
+            ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValidationError("expected the IANA name of a zone, such as Europe/Berlin") from None
 
 
 class Preferences(EmbeddedDocument):
@@ -27,7 +39,7 @@ class Preferences(EmbeddedDocument):
     automation_paused = BooleanField(default=False)
     working_hours_start = IntField(default=9, min_value=0, max_value=23)
     working_hours_end = IntField(default=17, min_value=0, max_value=23)
-    time_zone = StringField(max_length=64)
+    time_zone = StringField(max_length=64, validation=_check_time_zone)
     contacts_mailbox_id = StringField()
     contacts_folder_id = StringField()
 
