@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.mailbox.steps import MailboxStep
 from benchmarks.queue.steps import Size, Step
 from benchmarks.web.steps import WebStep
 
@@ -107,6 +108,35 @@ def web(
         steps = only or list(WebStep)
         results = bench.run(Path(folder), users, jobs, rounds, steps, progress.log)
     _show("web", results, as_json=as_json)
+
+
+@app.command()
+def mailbox(
+    mailboxes: Annotated[
+        int, typer.Option(min=1, help="Mailboxes that one mail each comes to.")
+    ] = 1000,
+    rate: Annotated[float, typer.Option(min=0.1, help="So many of these come in a second.")] = 4,
+    events: Annotated[int, typer.Option(min=1000, help="Events of the one analyzed.")] = 100_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often it is analyzed.")] = 3,
+    only: Annotated[
+        list[MailboxStep] | None, typer.Option(help="Measure only this; may be given again.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """An idle delta sync, finding habits, and from a new mail to what a rule does with it.
+
+    Stores, sandbox, web and workers share this machine's cores.  Mail comes to one
+    mailbox after the other; each is timed from the moment at which it was to come.
+
+    Example: headrace bench mailbox --only push --mailboxes 1000 --rate 4
+    """
+    from benchmarks.mailbox import run as bench
+
+    progress = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
+        steps = only or list(MailboxStep)
+        results = bench.run(Path(folder), mailboxes, rate, events, rounds, steps, progress.log)
+    _show("mailbox", results, as_json=as_json)
 
 
 def machine() -> str:

@@ -17,6 +17,7 @@ from pipeline import embedded
 from pipeline.cli.up.environment import PUBSUB_TOPIC, sandbox_settings
 from pipeline.clients.keyring import new_key
 from pipeline.config import settings
+from pipeline.jobs.names import queues_with_jobs
 from pipeline.sandbox.client import SandboxClient
 from pipeline.startup import check_stores
 
@@ -39,8 +40,9 @@ class Stage:
     def workers(self) -> Iterator[None]:
         """Run workers of all queues, as `headrace up` does."""
         dramatiq = [sys.executable, "-m", "dramatiq", "actors", "-p", "1"]
-        shared = [*dramatiq, "-t", "8", "-Q", "data-sync", "graph", "webhook-renewal"]
-        own = [*dramatiq, "-t", "4", "-Q", "webhook-process"]
+        queues = queues_with_jobs()
+        shared = [*dramatiq, "-t", "8", "-Q", *(q.name for q in queues if not q.own_workers)]
+        own = [*dramatiq, "-t", "4", "-Q", *(q.name for q in queues if q.own_workers)]
         with _running(shared, self.folder / "worker.log"), _running(own, self.folder / "own.log"):
             yield
 
