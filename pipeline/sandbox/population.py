@@ -11,10 +11,14 @@ from typing import Any
 from pipeline.sandbox.changes import Change, Put, Remove
 from pipeline.sandbox.fields import refuse
 from pipeline.sandbox.generate import Size, build_user, size_of
+from pipeline.sandbox.microsoft import MAIL
+from pipeline.sandbox.microsoft.mutations import MailMutator
 from pipeline.sandbox.mutate import propose
 from pipeline.sandbox.stamps import SOURCES
 from pipeline.sandbox.store import Store, User
 
+#: Of the changes to a user with a mailbox at Microsoft, so many happen there.
+_MAIL_SHARE = 0.4
 EMAIL_DOMAIN = "sandbox.example"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
 
@@ -84,12 +88,25 @@ class Mutator:
 
     def _change(self, user: User, changes: int) -> int:
         random, now = Random(f"{self._seed}/{user.user}"), self._store.clock.now()
-        made = 0
+        made = self._change_mail(user, changes)
+        changes -= made
         for change in propose(random, self._store, user.user, user.email, changes, now):
             self._counts[change.source][self._kind(user, change)] += 1
             self._store.apply(user.user, change, self._store.clock.now())
             made += 1
         return made
+
+    def _change_mail(self, user: User, changes: int) -> int:
+        """Of a user's changes some happen at Microsoft, if there is a mailbox."""
+        if not self._store.mail.has_mailbox(user):
+            return 0
+        random = Random(f"{self._seed}/{user.user}/mail")
+        share = sum(random.random() < _MAIL_SHARE for _ in range(changes))
+        mutator, counts = MailMutator(self._store, random, user), Counter[str]()
+        for _ in range(share):
+            counts[mutator.change()] += 1
+        self._counts.setdefault(MAIL, Counter()).update(counts)
+        return share
 
     def _kind(self, user: User, change: Change) -> str:
         if isinstance(change, Remove):

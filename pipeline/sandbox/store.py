@@ -243,6 +243,9 @@ class Store:
         for source, stream, count in self.database.rows(sql, user.n):
             kind = stream.partition("/")[0]
             totals[source][kind] = totals[source].get(kind, 0) + count
+        if self.mail.has_mailbox(user):
+            messages = sum(count for count, _ in self.mail.counts(user).values())
+            totals[MAIL] = {"folders": len(self.mail.folders(user)), "messages": messages}
         return totals
 
 

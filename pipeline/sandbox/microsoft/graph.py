@@ -10,6 +10,7 @@ from pipeline.sandbox.microsoft import (
     delta,
     folder_delta,
     folders,
+    inbox_rules,
     mailbox,
     messages,
     sending,
@@ -28,6 +29,7 @@ from pipeline.sandbox.usage import Usage
 _METHODS = (
     *(mailbox.METHODS, folder_delta.METHODS, delta.METHODS),
     *(folders.METHODS, messages.METHODS, sending.METHODS, subscriptions.METHODS),
+    inbox_rules.METHODS,
 )
 
 

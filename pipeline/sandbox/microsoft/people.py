@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from pipeline.sandbox.store import User
+if TYPE_CHECKING:
+    from pipeline.sandbox.store import User
 
 
 def display_name(user: User) -> str:

@@ -140,6 +140,14 @@ class MailReader:
         )
         return [(row[0], Item(*row[1:])) for row in self._database.rows(sql, *values, limit)]
 
+    def nth(self, user: User, share: float) -> Item | None:
+        """The message at this share of the way through the mailbox, newest first."""
+        row = self._database.row("SELECT count(*) FROM mail_items WHERE user_n = ?", user.n)
+        offset = 0 if row is None else int(share * row[0])
+        sql = f"{_ITEMS} WHERE i.user_n = ? ORDER BY i.received_ms DESC, i.n DESC LIMIT 1 OFFSET ?"
+        found = self._database.row(sql, user.n, offset)
+        return None if found is None else Item(*found)
+
     def counts(self, user: User) -> dict[int, tuple[int, int]]:
         """By number of folder: how many messages it holds, and how many of them are unread."""
         sql = (

@@ -11,34 +11,12 @@ from typing import Any
 
 from pipeline.sandbox.calls import Call, Handler, Method, Reply
 from pipeline.sandbox.microsoft import GRAPH_API
+from pipeline.sandbox.microsoft.delivering import RECIPIENTS, deliver
 from pipeline.sandbox.microsoft.errors import bad_request, graph_error
 from pipeline.sandbox.microsoft.messages import found, shown
 from pipeline.sandbox.microsoft.people import mail_address
-from pipeline.sandbox.microsoft.rows import DRAFTS, INBOX, SENT, Item, Message, second_text
+from pipeline.sandbox.microsoft.rows import DRAFTS, SENT, Item, Message, second_text
 from pipeline.sandbox.microsoft.scopes import SEND_MAIL, WRITE_MAIL
-from pipeline.sandbox.store import Store, User
-
-#: What a copy does not take from the mail that was sent.
-_OF_THE_SENDER = (
-    *("bccRecipients", "createdDateTime", "lastModifiedDateTime", "receivedDateTime"),
-    *("isRead", "isDraft", "flag", "categories", "singleValueExtendedProperties"),
-)
-_RECIPIENTS = ("toRecipients", "ccRecipients", "bccRecipients")
-
-
-def deliver(store: Store, sender: User, message: Message) -> None:
-    """Put a copy into the inbox of everybody it is for who has a mailbox."""
-    addresses = {
-        str(entry["emailAddress"]["address"])
-        for name in _RECIPIENTS
-        for entry in message.get(name, ())
-    }
-    copy = {name: value for name, value in message.items() if name not in _OF_THE_SENDER}
-    copy |= {"from": mail_address(sender), "sender": mail_address(sender)}
-    for address in sorted(addresses):
-        recipient = store.find_user(address)
-        if recipient is not None and store.mail.has_mailbox(recipient):
-            store.mail.add_message(recipient, INBOX, copy)
 
 
 def create_draft(call: Call) -> Reply:
@@ -96,7 +74,7 @@ def send_draft(call: Call) -> Reply:
 
 def _send(call: Call, item: Item) -> None:
     mail, message = call.store.mail, item.shown()
-    if not any(message.get(name) for name in _RECIPIENTS):
+    if not any(message.get(name) for name in RECIPIENTS):
         text = "At least one recipient is not valid."
         raise graph_error(HTTPStatus.BAD_REQUEST, "ErrorInvalidRecipients", text)
     with call.store.database.transaction():
@@ -131,7 +109,7 @@ def send_mail(call: Call) -> Reply:
 
 
 def _check_recipients(message: Message) -> None:
-    for name in _RECIPIENTS:
+    for name in RECIPIENTS:
         entries = message.get(name, [])
         if not isinstance(entries, list) or not all(_has_address(entry) for entry in entries):
             message_text = f"'{name}' needs a list of recipients with an emailAddress."

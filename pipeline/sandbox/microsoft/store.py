@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import zlib
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.sandbox.calls import dump_json
 from pipeline.sandbox.clock import parse_rfc3339_ms
 from pipeline.sandbox.microsoft import ids
 from pipeline.sandbox.microsoft.announcing import CREATED, DELETED, MOVED, UPDATED, announce
+from pipeline.sandbox.microsoft.delivering import deliver
 from pipeline.sandbox.microsoft.reading import MailReader, NoMailbox, NotInMailbox
 from pipeline.sandbox.microsoft.rows import (
+    INBOX,
     ROOT,
     WELL_KNOWN,
     Item,
@@ -27,6 +30,7 @@ from pipeline.sandbox.microsoft.rows import (
     preview,
     second_text,
 )
+from pipeline.sandbox.microsoft.rule_acts import act, rules_of
 
 __all__ = ["MailStore", "NoMailbox", "NotInMailbox"]
 
@@ -155,7 +159,14 @@ class MailStore(MailReader):
             message_id = ids.immutable_id(mailbox, number)
             if self._store.outbox.watches.any_of(user.n):
                 self._announce(user, CREATED, self.item(user, message_id))
+            if folder.well_known == INBOX and not body["isDraft"]:
+                self._act_by_rules(user, message_id)
             return message_id
+
+    def _act_by_rules(self, user: User, message_id: str) -> None:
+        rules = rules_of(self._database, user)
+        if rules:
+            act(self, user, message_id, rules, partial(deliver, self._store, user))
 
     def move(self, user: User, message_id: str, folder_id: str, at: datetime | None = None) -> Item:
         """Put a message into another folder; nothing happens if it is there already.
@@ -250,6 +261,11 @@ class MailStore(MailReader):
         return zlib.crc32(f"{item.id} {rev}".encode()) % 1000 < 1000 * share
 
     # Revisions
+
+    def next_number(self, user: User) -> int:
+        """A number that nothing else in the mailbox has."""
+        with self._database.transaction():
+            return self._next_rev(user)
 
     def _next_rev(self, user: User) -> int:
         sql = "UPDATE mailboxes SET rev = rev + 1 WHERE user_n = ?"

@@ -101,11 +101,12 @@ class Deliverer:
     def _tell_subscriber(self, told: Notification, session: requests.Session) -> None:
         """Say all that a subscription has to say at once, unless faults may strike each word."""
         path = urlsplit(notices.address_of(told)).path
+        alone = self._faults.any_push or told.attempts > 0
         fault = self._faults.choose_push(told.api, told.user, path, held=told.held)
         if fault is not None and self._kept_back(told, fault):
             return
         together = [told]
-        if not self._faults.any_push and told.attempts == 0:
+        if not alone:
             behind = self._outbox.following(told, notices.MOST_IN_BODY - 1)
             alike = notices.is_lifecycle(told)
             together += takewhile(lambda one: notices.is_lifecycle(one) is alike, behind)
