@@ -136,7 +136,7 @@ class Rule(Document):
     user_id = StringField()
     tenant_id = StringField(required=True)
     mailbox_id = StringField()
-    name = StringField(required=True, max_length=200)
+    name = StringField(required=True, min_length=1, max_length=200)
     source_pattern_id = StringField()
     is_enabled = BooleanField(required=True, default=True)
     skip_staging = BooleanField(required=True, default=False)

@@ -17,7 +17,7 @@ from pymongo import DeleteMany, UpdateMany, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from models import EmailEvent, Execution, Mailbox, SeenMail
+from models import EmailEvent, Execution, SeenMail
 from pipeline import dispatch
 from pipeline.config import settings
 from pipeline.errors import Gone, LeaseLost, Unfinished
@@ -118,7 +118,7 @@ def _observe_batch(
     observed.records += len(records)
     observed.events += found.counts()
     observed.planned += len(found.executions)
-    if found.executions:
+    if found.executions:  # if this is lost, a tick finds that they are due
         mailbox = watch.mailbox
         dispatch.send(
             "work_mailbox", lag.user_id, mailbox["_id"], tenant_id=str(mailbox["tenant_id"])
@@ -135,11 +135,10 @@ def _rest(user_id: str, mailbox_id: str) -> None:
 
 def _write(found: Sighting, watch: Watch, session: ClientSession) -> None:
     """Write all that comes of a batch but the watermark."""
-    mailbox_id, now = str(watch.mailbox["_id"]), watch.now
     if found.events:
         writes = [_insertion(row) for row in found.events]
         collection(EmailEvent).bulk_write(writes, ordered=False, session=session)
-    if changed := _arrivals(found, mailbox_id, now):
+    if changed := _arrivals(found, watch):
         collection(EmailEvent).bulk_write(changed, ordered=False, session=session)
     if seen := _seen(found):
         collection(SeenMail).bulk_write(seen, ordered=False, session=session)
@@ -147,7 +146,6 @@ def _write(found: Sighting, watch: Watch, session: ClientSession) -> None:
         collection(Execution).bulk_write(marks, ordered=False, session=session)
     if found.executions:
         ledger.add(found.executions, session)
-        _make_due(mailbox_id, now, session)
 
 
 def _insertion(row: Row) -> UpdateOne:
@@ -156,15 +154,19 @@ def _insertion(row: Row) -> UpdateOne:
     return UpdateOne(identity, {"$setOnInsert": row}, upsert=True)
 
 
-def _arrivals(found: Sighting, mailbox_id: str, now: datetime) -> list[UpdateMany]:
+def _arrivals(found: Sighting, watch: Watch) -> list[UpdateMany]:
     """Return the writes that bring arrivals up to date, one for all that become alike."""
     alike: dict[tuple[tuple[str, bool], ...], list[str]] = {}
     for message_id, state in found.arrivals.items():
         alike.setdefault(tuple(sorted(state.items())), []).append(message_id)
     return [
         UpdateMany(
-            {"mailbox_id": mailbox_id, "message_id": {"$in": ids}, "event_type": "arrived"},
-            {"$set": dict(state) | {"updated_at": now}},
+            {
+                "mailbox_id": watch.mailbox["_id"],
+                "message_id": {"$in": ids},
+                "event_type": "arrived",
+            },
+            {"$set": dict(state) | {"updated_at": watch.now}},
         )
         for state, ids in alike.items()
     ]
@@ -184,14 +186,6 @@ def _marks(found: Sighting) -> list[UpdateOne]:
         UpdateOne({"_id": step.execution_id}, {"$set": {f"steps.{step.place}.observed": True}})
         for step in found.observed
     ]
-
-
-def _make_due(mailbox_id: str, now: datetime, session: ClientSession) -> None:
-    """Note that there is work: if the message is lost, the next tick finds it here."""
-    sooner: Row = {"$min": [{"$ifNull": ["$work_due_at", now]}, now]}
-    collection(Mailbox).update_one(
-        {"_id": mailbox_id}, [{"$set": {"work_due_at": sooner}}], session=session
-    )
 
 
 def _note_failure(user_id: str, error: Exception) -> None:

@@ -11,6 +11,8 @@ from pipeline.mailbox import folders
 from pipeline.mailbox.refusals import Refused, parsed, validated
 from pipeline.stores import Row
 
+#: What of a rule may be changed.
+CHANGEABLE = ("name", "conditions", "actions", "skip_staging", "is_enabled")
 #: Folders into which nothing is moved by a rule: mail there is no longer, or not yet, mail.
 _NO_TARGETS = ("drafts", "outbox", "sentitems")
 
@@ -40,6 +42,19 @@ def actions_of(values: Sequence[Mapping[str, Any]]) -> list[RuleAction]:
     if not isinstance(values, (list, tuple)):
         raise Refused("actions", "expected a list")
     return [_action_of(value, index) for index, value in enumerate(values)]
+
+
+def changed_content(changes: Mapping[str, Any]) -> Row:
+    """Return changes of a rule as they are kept.  Raises Refused for a field that may not."""
+    unknown = sorted(set(changes) - set(CHANGEABLE))
+    if unknown:
+        raise Refused(unknown[0], f"it cannot be changed; {', '.join(CHANGEABLE)} can")
+    patch = {name: _trimmed(value) for name, value in changes.items()}
+    if "conditions" in patch:
+        patch["conditions"] = conditions_of(patch["conditions"]).to_mongo().to_dict()
+    if "actions" in patch:
+        patch["actions"] = [action.to_mongo().to_dict() for action in actions_of(patch["actions"])]
+    return patch
 
 
 def content(row: Row, mailbox: Row | None) -> Row:

@@ -17,12 +17,9 @@ from pymongo.errors import DuplicateKeyError
 from models import Rule
 from pipeline.errors import Gone
 from pipeline.mailbox import audit, circles, mailboxes, mirroring, rule_store, staging
-from pipeline.mailbox.refusals import Refused
-from pipeline.mailbox.rule_content import actions_of, conditions_of, content
+from pipeline.mailbox.rule_content import actions_of, changed_content, conditions_of, content
 from pipeline.stores import Row, collection
 
-#: What of a rule its user may change.
-_CHANGEABLE = ("name", "conditions", "actions", "skip_staging", "is_enabled")
 _VERBS = {
     "delete": "Delete",
     "move": "Move",
@@ -103,15 +100,8 @@ def update(
 
     Raises Refused, Gone.
     """
-    unknown = sorted(set(changes) - set(_CHANGEABLE))
-    if unknown:
-        raise Refused(unknown[0], f"it cannot be changed; {', '.join(_CHANGEABLE)} can")
+    patch = changed_content(changes)
     mailbox = own_mailbox(user_id, str(get(user_id, rule_id)["mailbox_id"]))
-    patch = dict(changes)
-    if "conditions" in patch:
-        patch["conditions"] = conditions_of(patch["conditions"]).to_mongo().to_dict()
-    if "actions" in patch:
-        patch["actions"] = [action.to_mongo().to_dict() for action in actions_of(patch["actions"])]
     return _change(mailbox, rule_id, lambda _: patch, by, version)
 
 
@@ -128,9 +118,9 @@ def delete(user_id: str, rule_id: str, *, by: str) -> None:
     rule = get(user_id, rule_id)
     own = {"user_id": user_id, "scope": "user"}
     rule_store.change(own, rule_id, lambda _: {"is_enabled": False}, None, lambda *_: None)
-    staging.release_rule(user_id, rule_id)
-    mirroring.remove(rule)
+    staging.release_rule(user_id, rule_id, by)
     rule_store.remove(rule, _audited("rule_deleted", by), datetime.now(UTC))
+    mirroring.remove(rule)
 
 
 def reorder(user_id: str, mailbox_id: str, rule_ids: Sequence[str], *, by: str) -> None:
@@ -230,7 +220,6 @@ def _inserted(row: Row, mailbox: Row, by: str) -> str:
         return fresh
 
     rule = rule_store.transaction(write)
-    mirroring.sync(rule)
     return str(rule["_id"])
 
 
@@ -244,9 +233,7 @@ def _change(mailbox: Row, rule_id: str, patch_of: Any, by: str, version: int | N
         circles.refuse(after, mailbox, session)
         _audited("rule_updated", by)(after, session)
 
-    rule = rule_store.change(_whose(mailbox), rule_id, edit, version, also)
-    mirroring.sync(rule)
-    return rule
+    return rule_store.change(_whose(mailbox), rule_id, edit, version, also)
 
 
 def _audited(action: str, by: str) -> Any:
