@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
-from pushed import ACCOUNT, NOWHERE, TOPIC, Pushed, connected, no_jobs
+import threading
+from collections.abc import Iterator
 
+import pytest
+import uvicorn
+from pushed import ACCOUNT, NOWHERE, TOPIC, Pushed, connected, no_jobs
+from starlette.applications import Starlette
+
+from pipeline.sandbox.app import bind
 from pipeline.sandbox.client import SandboxClient
+from pipeline.web import webhooks
 
 
 @pytest.fixture
@@ -30,3 +37,18 @@ def user(sandbox: SandboxClient, configured: None) -> Pushed:
         found.sync(source)
     no_jobs()
     return found
+
+
+@pytest.fixture
+def address(servers: dict[str, str]) -> Iterator[str]:
+    """Where the webhooks are served."""
+    listening = bind("127.0.0.1", 0)
+    app = Starlette(routes=webhooks.routes, lifespan=webhooks.lifespan)
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    listening.close()

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 from pushed import ACCOUNT, CALENDAR, GMAIL, TOPIC, Pushed, connected, jobs, no_jobs, put_event
-from starlette.applications import Starlette
 from waiting import wait_until
 
 from models import SyncState
 from pipeline import push
-from pipeline.sandbox.app import bind
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
 from pipeline.sync import engine
-from pipeline.web import webhooks
-
-
-@pytest.fixture
-def address(servers: dict[str, str]) -> Iterator[str]:
-    """Where the webhooks are served."""
-    listening = bind("127.0.0.1", 0)
-    app = Starlette(routes=webhooks.routes, lifespan=webhooks.lifespan)
-    config = uvicorn.Config(app, log_level="warning", access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listening.close()
 
 
 @pytest.fixture
