@@ -27,7 +27,16 @@ from pipeline.cli.up.watch import Snapshot
 from pipeline.config import settings
 from pipeline.errors import Misconfigured
 from pipeline.freshness import SourceFreshness
-from pipeline.queues import AI_PROCESSING, DATA_SYNC, GRAPH, JOBS, WEBHOOK_RENEWAL, Job
+from pipeline.jobs.names import queues_with_jobs
+from pipeline.queues import (
+    AI_PROCESSING,
+    DATA_SYNC,
+    GRAPH,
+    JOBS,
+    TOKEN_REFRESH,
+    WEBHOOK_RENEWAL,
+    Job,
+)
 
 GOOGLE = ("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL")
 
@@ -70,7 +79,8 @@ def test_all_queues_with_jobs_share_workers_but_those_with_workers_of_their_own(
     assert [family.name for family in families()] == ["worker", "worker-webhook-process"]
     monkeypatch.setitem(JOBS, "translate", Job("translate", AI_PROCESSING))
     shared, _, own = families()
-    assert shared.queues == [DATA_SYNC, GRAPH, WEBHOOK_RENEWAL]
+    assert shared.queues == [queue for queue in queues_with_jobs() if not queue.own_workers]
+    assert {DATA_SYNC, GRAPH, WEBHOOK_RENEWAL, TOKEN_REFRESH} <= set(shared.queues)
     assert shared.threads == sum(queue.concurrency for queue in shared.queues)
     assert (own.name, own.threads) == ("worker-ai-processing", AI_PROCESSING.concurrency)
 
@@ -87,7 +97,9 @@ def test_workers_have_their_grace_period_before_they_are_killed(
     finally:
         settings.cache_clear()
     assert worker.stop_timeout_seconds > 7 + 5
-    assert list(worker.argv[-8:-4]) == ["-Q", "data-sync", "graph", "webhook-renewal"]
+    queues = list(worker.argv[worker.argv.index("-Q") + 1 : -4])
+    assert queues[:2] == ["data-sync", "graph"]
+    assert "webhook-process" not in queues
     assert own.stop_timeout_seconds == worker.stop_timeout_seconds
     assert worker.env == {"LOG_LEVEL": "INFO", "WORKER_METRICS_PORT": "1"}
     assert (scheduler.name, web.name) == ("scheduler", "web")
