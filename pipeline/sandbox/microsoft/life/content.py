@@ -25,7 +25,7 @@ _OLD_SHARE, _HABITUAL_SHARE = 1 / 12, 1 / 4
 _CIRCLE = 40
 #: Where mail is found: well-known names, "" for a folder that the person made; and weights.
 _PLACES = {INBOX: 46, "": 28, SENT: 10, DELETED: 6, DRAFTS: 3, JUNK: 3, ARCHIVE: 4}
-
+#: Where mail goes by habits that name no folder; what is only read stays.
 _PUT_AWAY: dict[HabitKind, str] = {"delete": DELETED, "archive": ARCHIVE}
 
 
