@@ -89,7 +89,8 @@ class SyncState(Document):
     so that dispatch knows the tenant of a million states without their users; so is
     `mailbox_id` the mailbox of those of `microsoft_mail`.
 
-    `stale_at` is when the copy stops being as fresh as was promised.
+    `stale_at` is when the copy stops being as fresh as was promised; of the stall that
+    began at `stall_told_for` the user was told.
     `live_push_until`: until then the provider pushes every change, so polling is
     only a safety net; `pushed_at` is when it did last.  `cadence` says how often
     this state is polled, and why: interval_seconds, why, changes_per_hour, rated_at.
@@ -113,6 +114,7 @@ class SyncState(Document):
     requested_at = DateTimeField()
     fresh_as_of = DateTimeField()
     stale_at = DateTimeField()
+    stall_told_for = DateTimeField()
     live_push_until = DateTimeField()
     pushed_at = DateTimeField()
     cadence = DictField()

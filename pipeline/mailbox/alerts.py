@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from models import StagedEmail
-from pipeline.mailbox import notifying
+from pipeline.mailbox import notifying, warning
 from pipeline.mailbox.holding import Hold
 from pipeline.stores import Row, collection
 from pipeline.words import counted
@@ -21,6 +21,7 @@ def tell_of_staged(hold: Hold, now: datetime) -> None:
     staged = {"mailbox_id": hold.mailbox_id, "status": "staged", "staged_at": since}
     count = collection(StagedEmail).count_documents(staged)
     if count:
+        warning.staged(hold.mailbox, now)
         notifying.retell(
             hold.user_id,
             "staging_alert",

@@ -130,9 +130,9 @@ def _holds(name: str, wanted: Any, mail: Mail) -> bool:
         return bool(mail.folder_id == wanted)
     wanted = str(wanted).casefold()
     if name == "sender_domain":
-        return mail.sender_domain.casefold() == wanted
+        return bool(mail.sender_domain.casefold() == wanted)
     text = mail.subject if name == "subject_contains" else mail.preview
-    return wanted in text.casefold()
+    return bool(wanted in text.casefold())
 
 
 def _sender(item: Mapping[str, Any]) -> tuple[str, str]:

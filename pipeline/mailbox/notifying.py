@@ -48,17 +48,18 @@ def retell(
     *,
     related: Related | None = None,
     priority: str = "normal",
+    again: bool = True,
 ) -> bool:
     """Tell something whose words change, such as a count; False if they are as they were.
 
-    The one notification of `key` gets the new words, and is unread again.
+    The one notification of `key` gets the new words, and with `again` it is unread again.
     """
     wanted = {"user_id": user_id, "key": key}
-    now = datetime.now(UTC)
-    unread = {"title": title, "message": message, "is_read": False, "updated_at": now}
-    changed = collection(Notification).update_one(
-        {**wanted, "message": {"$ne": message}}, {"$set": unread, "$unset": {"read_at": ""}}
-    )
+    words: Row = {"title": title, "message": message, "updated_at": datetime.now(UTC)}
+    update: Row = {"$set": words}
+    if again:
+        update = {"$set": words | {"is_read": False}, "$unset": {"read_at": ""}}
+    changed = collection(Notification).update_one({**wanted, "message": {"$ne": message}}, update)
     if changed.matched_count:
         return True
     return notify(user_id, kind, key, title, message, related=related, priority=priority)
