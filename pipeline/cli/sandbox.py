@@ -1,4 +1,4 @@
-"""`headrace sandbox`: serve a local Google, and change what it has while it runs."""
+"""`headrace sandbox`: serve a local Google and Microsoft, and change what they have."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def sandbox(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve Google's OAuth, Calendar, Gmail, People and Tasks APIs on this machine.
+    """Serve Google's OAuth, Calendar, Gmail, People and Tasks APIs, and Microsoft's sign-in and
+    mail, on this machine.
 
     The commands below talk to a sandbox that runs, such as that of `headrace up --demo`.
     """
@@ -69,7 +70,10 @@ def sandbox(
         with socket.create_server((_HOST, 0)) as free:
             port = free.getsockname()[1]
     url = f"http://{_HOST}:{port}"
-    names = ("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL")
+    names = (
+        *("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL"),
+        *("MICROSOFT_GRAPH_BASE_URL", "MICROSOFT_LOGIN_BASE_URL"),
+    )
     if as_json:
         print_json({"data": data, **dict.fromkeys(names, url)})
     else:

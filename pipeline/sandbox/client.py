@@ -209,7 +209,10 @@ class SandboxClient(LifeClient, MicrosoftControlClient):
     def settings(self, **changes: bool | float) -> Item:
         """Change settings (`quotas_enabled`, `quota_scale`, `access_token_seconds`,
         `rotation_grace_seconds`, and those of pushes: `push_attempts`, `push_backoff_seconds`,
-        `push_timeout_seconds`, `gmail_push_interval_seconds`); returns all of them."""
+        `push_timeout_seconds`, `gmail_push_interval_seconds`; of Microsoft the shares of moves
+        that are not told, of updates in part and of replays, `microsoft_quiet_move_share`,
+        `microsoft_partial_update_share`, `microsoft_replay_share`, and the longest life of a
+        subscription, `microsoft_subscription_minutes`); returns all of them."""
         return self._ask("POST", "settings", changes)
 
     def _ask(self, verb: str, path: str, body: Item | None = None) -> Item:

@@ -131,7 +131,7 @@ class MicrosoftControl:
         if action == "expire":
             tokens.expire_access_tokens(user)
         elif action == "restore":
-            tokens.consent(user, USUAL_SCOPES)
+            tokens.restore(user, USUAL_SCOPES)
         else:
             tokens.refuse(user, _REFUSALS[action])
         return {}

@@ -42,7 +42,10 @@ _MESSAGES = {
         "The sync state generation is not found; please re-sync from the beginning."
     ),
 }
-_FAULTS_REASONS = frozenset(("backendError", "rateLimitExceeded"))
+#: What faults and the checks that all APIs share say, and Graph does not.
+_FOREIGN_REASONS = frozenset(
+    ("backendError", "rateLimitExceeded", "parseError", "invalidArgument", "invalidParameter")
+)
 
 
 def graph_error(status: int, code: str, message: str = "") -> ApiError:
@@ -72,7 +75,7 @@ def request_headers(call: Call) -> tuple[tuple[str, str], ...]:
 def refused(error: ApiError, headers: tuple[tuple[str, str], ...]) -> Reply:
     """The answer of a refusal, to a request with these ids."""
     code, message = error.reason, error.message
-    if code in _FAULTS_REASONS:
+    if code in _FOREIGN_REASONS:
         given = {"Backend Error", code}
         code = _CODES.get(error.status, "UnknownError")
         message = _MESSAGES.get(code, code) if message in given else message

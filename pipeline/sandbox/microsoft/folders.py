@@ -5,6 +5,7 @@ https://learn.microsoft.com/graph/api/resources/mailfolder
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -68,11 +69,13 @@ def list_children(call: Call) -> Reply:
 
 def _listed(call: Call, parent: str) -> Reply:
     parent_id = call.store.mail.folder(call.user, parent).id
-    hidden = call.flag("includeHiddenFolders", default=False)
+    hidden, name = call.flag("includeHiddenFolders", default=False), _wanted_name(call)
     found = [
         folder
         for folder in call.store.mail.folders(call.user)
-        if folder.parent_id == parent_id and (hidden or not folder.hidden)
+        if folder.parent_id == parent_id
+        and (hidden or not folder.hidden)
+        and name in (None, folder.name.casefold())
     ]
     size, skip = top(call) or _DEFAULT_PAGE, _skip(call)
     shapes = _Shapes(call)
@@ -82,6 +85,18 @@ def _listed(call: Call, parent: str) -> Reply:
         query = urlencode([*kept, ("$skip", str(skip + size))], safe="$")
         page["@odata.nextLink"] = f"{call.base_url}{call.path}?{query}"
     return Reply.of(page)
+
+
+def _wanted_name(call: Call) -> str | None:
+    """What `$filter` asks for: folders are filtered by their name alone."""
+    text = call.text("$filter")
+    if text is None:
+        return None
+    found = re.fullmatch(r"displayName eq '((?:[^']|'')*)'", text.strip())
+    if found is None:
+        message = f"The query filter contains one or more invalid nodes: {text}"
+        raise bad_request(message, "ErrorInvalidUrlQueryFilter")
+    return found[1].replace("''", "'").casefold()
 
 
 def _skip(call: Call) -> int:

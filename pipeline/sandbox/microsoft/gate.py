@@ -67,6 +67,10 @@ class GraphGate:
             reply = self._handled(call, method, user)
         except ApiError as error:
             reply = refused(error, headers)
+        except Exception:
+            if slots and user is not None:
+                self._throttle.leave(user.n, slots)
+            raise
         else:
             granted = applied_preferences(call)
             reply = replace(reply, headers=(*reply.headers, *headers, *granted))

@@ -103,16 +103,22 @@ class Identity:
         user = self._store.find_user(hint) if hint else None
         answer = call.text("consent")
         unsure = "select_account" in _prompts(call) and answer is None
+        asked = known_scopes(call.text("scope") or "")
+        if "none" in _prompts(call) and not self._has_allowed(user, asked):
+            text = "AADSTS65001: The user has to sign in, and to consent."
+            return sent_back(call, {"error": "interaction_required", "error_description": text})
         if user is None or (unsure and call.text("account") != "chosen"):
             return consent.account_page(call, self._accounts())
         if answer == "denied":
             text = "AADSTS65004: User declined to consent to access the app."
             return sent_back(call, {"error": "access_denied", "error_description": text})
-        asked = known_scopes(call.text("scope") or "")
-        new = "consent" in _prompts(call) or not asked <= self._tokens.consented(user)
+        new = "consent" in _prompts(call) or not self._has_allowed(user, asked)
         if answer is None and new:
             return consent_page(call, user, asked)
         return self._grant(call, user, asked)
+
+    def _has_allowed(self, user: User | None, scopes: frozenset[str]) -> bool:
+        return user is not None and scopes <= self._tokens.consented(user)
 
     def _accounts(self) -> list[User]:
         """Those with a mailbox, if there are any."""
@@ -159,7 +165,8 @@ class Identity:
     def _refresh(self, form: dict[str, str]) -> Reply:
         found = self._tokens.check(form.get("refresh_token", ""), "refresh")
         if found is None:
-            raise TokenRefused("invalid_grant", 9002313, "Invalid request. Malformed token.")
+            text = "Provided grant is invalid or malformed."
+            raise TokenRefused("invalid_grant", 70000, text, "bad_token")
         user, scopes = found
         refusal = self._tokens.refusal(user)
         if refusal is not None:

@@ -137,11 +137,16 @@ def change_message(call: Call) -> Reply:
     """https://learn.microsoft.com/graph/api/message-update"""
     item, changes = found(call), call.json_body()
     check_unchanged(call, item)
-    allowed = _CHANGEABLE | (_OF_DRAFTS if item.shown()["isDraft"] else {})
     changes = {name: value for name, value in changes.items() if not name.startswith("@")}
-    for name, value in changes.items():
-        _check_change(name, value, allowed.get(name))
+    check_fields(changes, draft=item.shown()["isDraft"])
     return shown(call, call.store.mail.patch(call.user, item.id, changes))
+
+
+def check_fields(message: Message, *, draft: bool) -> None:
+    """Raise 400 for what may not be set, or not so."""
+    allowed = _CHANGEABLE | (_OF_DRAFTS if draft else {})
+    for name, value in message.items():
+        _check_change(name, value, allowed.get(name))
 
 
 def _check_change(name: str, value: Any, kind: type | None) -> None:

@@ -13,10 +13,15 @@ from pipeline.sandbox.calls import Call, Handler, Method, Reply
 from pipeline.sandbox.microsoft import GRAPH_API
 from pipeline.sandbox.microsoft.delivering import RECIPIENTS, deliver
 from pipeline.sandbox.microsoft.errors import bad_request, graph_error
-from pipeline.sandbox.microsoft.messages import found, shown
+from pipeline.sandbox.microsoft.messages import check_fields, found, shown
 from pipeline.sandbox.microsoft.people import mail_address
 from pipeline.sandbox.microsoft.rows import DRAFTS, SENT, Item, Message, second_text
 from pipeline.sandbox.microsoft.scopes import SEND_MAIL, WRITE_MAIL
+
+#: What a client may send along, and the server decides.
+_IGNORED = frozenset(("from", "sender", "isDraft", "isRead", "id", "changeKey", "parentFolderId"))
+#: What a forward takes over from the mail that it forwards.
+_SET_BY_US = frozenset(("conversationId", "hasAttachments", "internetMessageHeaders"))
 
 
 def create_draft(call: Call) -> Reply:
@@ -28,7 +33,12 @@ def create_draft(call: Call) -> Reply:
 def _drafted(call: Call, folder: str, message: Message) -> Item:
     mail, user = call.store.mail, call.user
     ours = {"isDraft": True, "isRead": True, "from": mail_address(user)}
-    kept = {name: value for name, value in message.items() if not name.startswith("@")}
+    kept = {
+        name: value
+        for name, value in message.items()
+        if not name.startswith("@") and name not in _IGNORED and value is not None
+    }
+    check_fields({name: kept[name] for name in kept if name not in _SET_BY_US}, draft=True)
     _check_recipients(kept)
     message_id = mail.add_message(user, folder, kept | ours | {"sender": ours["from"]})
     return mail.item(user, message_id)

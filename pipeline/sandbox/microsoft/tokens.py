@@ -135,11 +135,19 @@ class GraphTokens:
         return frozenset() if row is None else _unpack(row[0])
 
     def consent(self, user: User, scopes: Iterable[str]) -> None:
-        """Add to what the user has allowed; whatever stood against it is forgotten."""
+        """Add to what the user has allowed; what was revoked before stays revoked."""
         with self._database.transaction():
-            allowed = self.consented(user) | frozenset(scopes)
-            sql = "INSERT OR REPLACE INTO graph_consents (user_n, scopes) VALUES (?, ?)"
-            self._database.run(sql, user.n, _pack(allowed))
+            if self.refusal(user) is not None:
+                self._database.run("DELETE FROM graph_tokens WHERE user_n = ?", user.n)
+            self._allow(user, self.consented(user) | frozenset(scopes))
+
+    def restore(self, user: User, scopes: Iterable[str]) -> None:
+        """Make good again what was refused, as if nothing had been."""
+        self._allow(user, scopes)
+
+    def _allow(self, user: User, scopes: Iterable[str]) -> None:
+        sql = "INSERT OR REPLACE INTO graph_consents (user_n, scopes) VALUES (?, ?)"
+        self._database.run(sql, user.n, _pack(scopes))
 
     def refusal(self, user: User) -> Refusal | None:
         """Why the user's refresh tokens are not taken; None if they are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+from collections.abc import Iterable
 
 from pipeline.sandbox.clock import Clock
 
@@ -43,6 +44,15 @@ class Agenda:
                     return watch_n
                 self._changed.wait(None if due_ms is None else (due_ms - now_ms) / 1000)
             return None
+
+    def take_too(self, watch_ns: Iterable[int]) -> list[int]:
+        """Take those of these watches as well that nobody else has; never waits."""
+        with self._changed:
+            free = [watch_n for watch_n in watch_ns if watch_n not in self._taken]
+            for watch_n in free:
+                self._due.pop(watch_n, None)
+                self._taken[watch_n] = False
+            return free
 
     def give_back(self, watch_n: int, due_ms: int | None) -> None:
         """Plan the next look at a watch that was taken, or none."""

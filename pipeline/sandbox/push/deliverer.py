@@ -73,8 +73,11 @@ class Deliverer:
                 self._look_at(watch_n, session)
                 if self._agenda.closed:
                     return
-                head = self._outbox.head(watch_n)
-                self._agenda.give_back(watch_n, None if head is None else head.due_ms)
+                self._give_back(watch_n)
+
+    def _give_back(self, watch_n: int) -> None:
+        head = None if self._agenda.closed else self._outbox.head(watch_n)
+        self._agenda.give_back(watch_n, None if head is None else head.due_ms)
 
     def _look_at(self, watch_n: int, session: requests.Session) -> None:
         """Say the next word of a watch, if it is time."""
@@ -99,19 +102,41 @@ class Deliverer:
             self._send([told], message, session, twice=_is(fault, "push_duplicate"))
 
     def _tell_subscriber(self, told: Notification, session: requests.Session) -> None:
-        """Say all that a subscription has to say at once, unless faults may strike each word."""
+        """Say what a subscription has to say, together with what others have for its address;
+        each word alone where faults may strike it."""
         path = urlsplit(notices.address_of(told)).path
-        alone = self._faults.any_push or told.attempts > 0
+        alone = self._faults.any_push or told.attempts > 0 or notices.is_lifecycle(told)
         fault = self._faults.choose_push(told.api, told.user, path, held=told.held)
         if fault is not None and self._kept_back(told, fault):
             return
-        together = [told]
-        if not alone:
-            behind = self._outbox.following(told, notices.MOST_IN_BODY - 1)
-            alike = notices.is_lifecycle(told)
-            together += takewhile(lambda one: notices.is_lifecycle(one) is alike, behind)
-        message = notices.notice_message(together, wrong_token=_is(fault, "push_wrong_token"))
-        self._send(together, message, session, twice=_is(fault, "push_duplicate"))
+        others = [] if alone else self._others(told)
+        try:
+            together = [told] if alone else self._together(told, others)
+            message = notices.notice_message(together, wrong_token=_is(fault, "push_wrong_token"))
+            self._send(together, message, session, twice=_is(fault, "push_duplicate"))
+        finally:
+            for watch_n in others:
+                self._give_back(watch_n)
+
+    def _others(self, told: Notification) -> list[int]:
+        """Take other subscriptions that have something to say to the same address."""
+        address, most = notices.address_of(told), notices.MOST_IN_BODY
+        return self._agenda.take_too(self._outbox.watches_telling(told.api, address, most))
+
+    def _together(self, told: Notification, others: list[int]) -> list[Notification]:
+        """What goes into one body: of each subscription what it has to say first of all."""
+        together = [told, *self._outbox.following(told, notices.MOST_IN_BODY - 1)]
+        for watch_n in others:
+            head = self._outbox.head(watch_n)
+            if head is not None and self._may_join(head):
+                together += [head, *self._outbox.following(head, notices.MOST_IN_BODY - 1)]
+        changes = takewhile(lambda one: not notices.is_lifecycle(one), together)
+        return list(changes)[: notices.MOST_IN_BODY]
+
+    def _may_join(self, head: Notification) -> bool:
+        now_ms = self._clock.now_ms()
+        fresh = head.attempts == 0 and not notices.is_lifecycle(head)
+        return fresh and head.due_ms <= now_ms < head.expires_ms
 
     def _message(self, told: Notification, topic: Topic | None, fault: Fault | None) -> Message:
         if topic is None:

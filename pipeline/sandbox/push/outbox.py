@@ -184,6 +184,16 @@ class Outbox:
         )
         return [_notification(row) for row in rows]
 
+    def watches_telling(self, api: str, address: str, most: int) -> list[int]:
+        """The watches of an API that have something due for one address, oldest word first."""
+        rows = self._database.rows(
+            "SELECT p.watch_n FROM pushes p JOIN watches w ON w.n = p.watch_n"
+            " WHERE w.api = ? AND json_extract(w.details, '$.address') = ? AND p.due_ms <= ?"
+            " GROUP BY p.watch_n ORDER BY min(p.n) LIMIT ?",
+            *(api, address, self._clock.now_ms(), most),
+        )
+        return [row[0] for row in rows]
+
     def finish(self, told: Notification, outcome: Outcome) -> None:
         """Nothing more to do for this one.  It is counted when it waits no more, at once."""
         with self._database.transaction():

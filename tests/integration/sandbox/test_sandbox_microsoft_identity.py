@@ -89,7 +89,11 @@ def test_a_dead_grant_says_why(sandbox, app, ada, action, error, number, suberro
     graph = Graph(sandbox.base_url, token["access_token"])
     assert graph.refusal("GET", "/me") == (401, "InvalidAuthenticationToken")
     fresh = application(sandbox.base_url)
+    silent = flow_of(fresh, login_hint=ada, prompt="none")
+    assert consent(silent)["error"] == "interaction_required"
     assert "access_token" in signed_in(fresh, ada), "consenting again makes it good"
+    old = fresh.acquire_token_by_refresh_token(token["refresh_token"], SCOPES)
+    assert old["error"] == "invalid_grant", "but not what was revoked"
 
 
 def test_a_wrong_secret_is_not_the_users_fault(sandbox, ada):

@@ -41,6 +41,8 @@ def test_a_mailbox_has_its_well_known_folders_and_nested_ones(graph):
     assert (made["parentFolderId"], inbox["childFolderCount"]) == (inbox["id"], 1)
     children = graph.get("/me/mailFolders/inbox/childFolders")["value"]
     assert [folder["id"] for folder in children] == [made["id"]]
+    named = graph.get("/me/mailFolders/inbox/childFolders", filter="displayName eq 'bills'")
+    assert [folder["id"] for folder in named["value"]] == [made["id"]]
     again = graph.refusal(
         "POST", "/me/mailFolders/inbox/childFolders", json={"displayName": "bills"}
     )

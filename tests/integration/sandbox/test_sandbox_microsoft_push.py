@@ -103,6 +103,30 @@ def test_many_changes_come_in_one_body_and_failed_ones_again(sandbox, ada, graph
     assert (outcomes["sent"], outcomes["retried"] >= 1) == (10, True)
 
 
+def test_one_body_may_tell_of_many_mailboxes(sandbox, ada, graph, receiver, new_user):
+    names = [ada, *(new_user(messages=0) for _ in range(5))]
+    for name in names[1:]:
+        sandbox.open_mailbox(name)
+    opened = [graph] + [
+        Graph(sandbox.base_url, sandbox.microsoft_grant(name)["access_token"]) for name in names[1:]
+    ]
+    owners = {one.post("/subscriptions", wanted(receiver))["id"] for one in opened}
+    release = receiver.hang_on("/changes")
+    sandbox.mail_add(ada)
+    receiver.hanging.wait(10)
+    made = [sandbox.mail_add(name) for name in names * 2]
+    release()
+    sandbox.wait_until_quiet()
+    notices = [[n["subscriptionId"] for n in push.notices] for push in receiver.received]
+    assert {owner for body in notices for owner in body} == owners
+    assert max(len(set(body)) for body in notices) > 1
+    told_ids = [message_id for _, message_id in told(receiver)]
+    assert set(made) < set(told_ids)
+    assert len(told_ids) == len(made) + 1
+    for one in opened[1:]:
+        one.close()
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
