@@ -45,9 +45,10 @@ class MicrosoftClient:
     def __init__(self, connection: Row) -> None:
         """Raises ReauthRequired if the credentials cannot be read."""
         self.calls = 0
-        self._user_id: str = connection["user_id"]
+        # Several users may have connected the same mailbox: Graph counts it as one.
+        self._mailbox: str = connection.get("account_id") or connection["user_id"]
         self._credentials = MicrosoftCredentials(connection)
-        self._wire = GraphWire(self._user_id)
+        self._wire = GraphWire(self._mailbox)
         self._prefetched: dict[str, Outcome] = {}
 
     @classmethod
@@ -168,7 +169,7 @@ class MicrosoftClient:
         method = wanted[0].method
         ledger.take(
             profile_of(method),
-            self._user_id,
+            self._mailbox,
             method,
             len(wanted),
             max_wait_seconds=max_wait_seconds,
@@ -205,7 +206,7 @@ class MicrosoftClient:
         meaning = outcome.refusal.meaning(follows_link=request.follows_link)
         if isinstance(meaning, RateLimited):
             profile = profile_of(request.method)
-            ledger.learn(profile, self._user_id, meaning.scope, meaning.retry_after_seconds)
+            ledger.learn(profile, self._mailbox, meaning.scope, meaning.retry_after_seconds)
         if isinstance(meaning, ReauthRequired) and outcome.refusal.status == 401:
             mark(self.connection, "needs_reauth", str(meaning))
         if isinstance(meaning, ReauthRequired | Misconfigured):

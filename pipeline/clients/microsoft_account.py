@@ -12,6 +12,8 @@ from tzlocal.windows_tz import win_tz
 from pipeline.clients.microsoft_requests import GraphRequest
 from pipeline.clients.microsoft_wire import GraphWire, Outcome, Refused
 from pipeline.errors import HeadraceError, Permanent
+from pipeline.limits import ledger
+from pipeline.limits.profiles import MICROSOFT_MAIL
 
 _PERSON = GraphRequest.of("GET /me", {"select": "displayName,mail,userPrincipalName"})
 _MAILBOX = GraphRequest.of("GET /me/mailboxSettings", {"select": "timeZone"})
@@ -36,8 +38,10 @@ class AccountFacts:
 def account_facts(token: str, account_id: str) -> AccountFacts:
     """Ask Microsoft who the account is.
 
-    Raises NoMailbox.  That there is no answer otherwise is no reason not to connect.
+    Raises NoMailbox, or RateLimited by our own ledger.  That there is no answer otherwise
+    is no reason not to connect.
     """
+    ledger.take(MICROSOFT_MAIL, account_id, _PERSON.method, 2)
     wire = GraphWire(account_id)
     try:
         person, mailbox = wire.send_batch([_PERSON, _MAILBOX], token)

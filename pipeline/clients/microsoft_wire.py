@@ -55,9 +55,10 @@ class _Bearer(AuthBase):
 class GraphWire:
     """Sends requests for one mailbox, and counts them."""
 
-    def __init__(self, user_id: str) -> None:
+    def __init__(self, mailbox: str) -> None:
+        """`mailbox` is what tells it from others: the id of its account."""
         self.requests = 0
-        self._user_id = user_id
+        self._lock_name = f"headrace:microsoft:mailbox:{mailbox}"
         self._session = requests.Session()
 
     def close(self) -> None:
@@ -124,7 +125,7 @@ class GraphWire:
         patience = settings().provider_timeout_seconds
         lock = Lock(
             redis_client(),
-            f"headrace:microsoft:mailbox:{self._user_id}",
+            self._lock_name,
             timeout=patience + _LOCK_MARGIN_SECONDS,
             blocking_timeout=patience,
             sleep=_LOOK_SECONDS,
