@@ -115,7 +115,7 @@ def mailbox(
     mailboxes: Annotated[
         int, typer.Option(min=1, help="Mailboxes that one mail each comes to.")
     ] = 1000,
-    rate: Annotated[float, typer.Option(min=0.1, help="So many of these come in a second.")] = 4,
+    rate: Annotated[float, typer.Option(min=0.1, help="So many of these come in a second.")] = 2,
     events: Annotated[int, typer.Option(min=1000, help="Events of the one analyzed.")] = 100_000,
     rounds: Annotated[int, typer.Option(min=1, help="How often it is analyzed.")] = 3,
     only: Annotated[
@@ -128,7 +128,7 @@ def mailbox(
     Stores, sandbox, web and workers share this machine's cores.  Mail comes to one
     mailbox after the other; each is timed from the moment at which it was to come.
 
-    Example: headrace bench mailbox --only push --mailboxes 1000 --rate 4
+    Example: headrace bench mailbox --only push --mailboxes 1000 --rate 2
     """
     from benchmarks.mailbox import run as bench
 

@@ -22,7 +22,7 @@ from pipeline.stores import collection
 
 P95_SECONDS = 2.0
 _SOURCE, _SENDER = "microsoft_mail", "news@bench.example"
-_LOOK_SECONDS = 0.02
+_LOOK_SECONDS = 0.05
 _SETUP_SECONDS, _PATIENCE_SECONDS = 1800.0, 120.0
 _TICK_SECONDS = 5.0
 
