@@ -120,9 +120,15 @@ def habits(events: Iterable[Row], terms: Terms) -> list[Habit]:
 
 def _mails(events: Iterable[Row], terms: Terms) -> Iterator[_Mail]:
     for message_id, own in groupby(events, key=lambda event: event["message_id"]):
-        mail = _mail(message_id, sorted(own, key=lambda event: event["change_stamp"]), terms)
+        mail = _mail(message_id, sorted(own, key=_moment), terms)
         if mail is not None:
             yield mail
+
+
+def _moment(event: Row) -> tuple[datetime, int]:
+    """Return when it happened; numbers begin anew with a new copy, but tell apart what came
+    in one look."""
+    return event["timestamp"], event["change_stamp"]
 
 
 def _mail(message_id: str, events: list[Row], terms: Terms) -> _Mail | None:
