@@ -24,6 +24,9 @@ SCOPES = {
     "jobs:write": "Cancel, promote and retry jobs.",
     "dead_letters:read": "See what failed for good.",
     "dead_letters:write": "Replay and dismiss dead letters.",
+    "mailboxes:read": "See mailboxes, what happens in them, patterns, rules and staged mail.",
+    "mailboxes:reveal": "See senders and subjects in full there, which else are masked.",
+    "mailboxes:write": "Approve patterns, change rules and settings, rescue mail, undo.",
 }
 #: Lets scanners of source code tell a token from other text, and people too.
 PREFIX = "hr_"

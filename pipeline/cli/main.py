@@ -58,6 +58,12 @@ COMMANDS = (
     Lazy("sync", "pipeline.cli.sync:app", "Sync one user now, or queue everybody.", RUN),
     Lazy("status", "pipeline.cli.status:app", "How fresh the copies are, and what fails.", LOOK),
     Lazy("users", "pipeline.cli.users:app", "Users, and how their sources are.", LOOK),
+    Lazy(
+        "mailboxes",
+        "pipeline.cli.mailboxes.command:app",
+        "Microsoft 365 mailboxes: patterns, rules, staged mail, undo.",
+        LOOK,
+    ),
     Lazy("verify", "pipeline.cli.verify:app", "Compare the copies with the truth.", LOOK),
     Lazy(
         "doctor", "pipeline.cli.doctor.command:app", "What is wrong here, and how to mend it.", LOOK
@@ -82,7 +88,12 @@ COMMANDS = (
     Lazy("settings", "pipeline.cli.settings:app", "Every setting and what it means.", SETTINGS),
     Lazy("env", "pipeline.cli.env:app", "Print the addresses of `headrace up` to eval.", SETTINGS),
     Lazy("new-key", "pipeline.cli.new_key:app", "Make a key for ENCRYPTION_KEYS.", SETTINGS),
-    Lazy("sandbox", "pipeline.cli.sandbox:app", "Serve a local Google, or change it.", DEVELOP),
+    Lazy(
+        "sandbox",
+        "pipeline.cli.sandbox:app",
+        "Serve a local Google and Microsoft, or change them.",
+        DEVELOP,
+    ),
     Lazy("bench", "benchmarks.main:app", "Measure speed and size.", DEVELOP),
     Lazy(
         "chaos", "benchmarks.chaos.main:app", "Break things by seed, and check the rest.", DEVELOP
@@ -144,7 +155,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def headrace(context: typer.Context) -> None:
-    """Keeps every user's Google data in sync, into MongoDB and a graph.
+    """Keeps every user's Google and Microsoft 365 data in sync, into MongoDB and a graph.
 
     [cyan]headrace up --demo 20[/cyan] shows it at work, with nothing to set up.
     """

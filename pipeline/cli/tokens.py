@@ -48,7 +48,8 @@ def create(
         str,
         typer.Option(
             help="Comma-separated: users:read, users:write, syncs:write, jobs:read, jobs:write, "
-            "dead_letters:read, dead_letters:write."
+            "dead_letters:read, dead_letters:write, mailboxes:read, mailboxes:reveal, "
+            "mailboxes:write."
         ),
     ],
     days: Annotated[

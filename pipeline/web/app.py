@@ -37,6 +37,7 @@ from pipeline.web.admin import (
     users,
     workers,
 )
+from pipeline.web.admin.mailboxes import parts as mailboxes
 from pipeline.web.live import live_route
 from pipeline.web.pages import PageRoute, error_page
 from pipeline.web.paths import KeepSlashes
@@ -56,6 +57,7 @@ _PARTS = (
     job,
     dead_letters,
     users,
+    mailboxes,
     schedules,
     workers,
     subscriptions,

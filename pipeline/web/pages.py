@@ -8,20 +8,18 @@ answered with a notice.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, QueryParams
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from pipeline.audit import audited
@@ -37,14 +35,11 @@ from pipeline.errors import (
 )
 from pipeline.users.errors import NotNow
 from pipeline.web.access import Principal, Role, csrf_token, principal_of
+from pipeline.web.notices import FLASH_COOKIE, flash_of, notice
 from pipeline.web.paths import segment
 from pipeline.web.templating import render, render_block
 
 log = logging.getLogger(__name__)
-
-#: Cookie with what an action without scripts had to say, for the page that follows.
-FLASH_COOKIE = "headrace_flash"
-_FLASH_SECONDS = 20
 
 
 class NotFound(Permanent):
@@ -182,7 +177,7 @@ def _page_response(page: Page, request: Request, visit: Visit) -> Response:
     if request.headers.get("HX-Request"):
         html = render_block(page.template, "live", context)
         return HTMLResponse(html, headers={"HX-Push-Url": own, "Vary": "HX-Request"})
-    flash = _flash_of(request)
+    flash = flash_of(request)
     context |= {
         "principal": visit.principal,
         "csrf": csrf_token(visit.principal),
@@ -202,14 +197,6 @@ def _own_url(request: Request) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _flash_of(request: Request) -> dict[str, str] | None:
-    try:
-        flash = json.loads(request.cookies.get(FLASH_COOKIE, ""))
-        return {"kind": str(flash["kind"]), "text": str(flash["text"])}
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
 def _acted(act: Act, name: str, role: Role) -> Callable[[Request], Any]:
     async def perform(request: Request) -> Response:
         principal = principal_of(request)
@@ -219,10 +206,11 @@ def _acted(act: Act, name: str, role: Role) -> Callable[[Request], Any]:
         try:
             done = await run_in_threadpool(_audited, act, name, visit)
         except (HeadraceError, RedisError, PyMongoError) as error:
-            return refused(request, status_of(error), _reason(error))
+            field = getattr(error, "field", "")
+            return refused(request, status_of(error), _reason(error), field=field)
         if done.html:
             return HTMLResponse(done.html, headers={"Cache-Control": "no-store"})
-        return _notice(request, 204, "ok", done.text, done.location)
+        return notice(request, 204, "ok", done.text, location=done.location)
 
     return perform
 
@@ -270,34 +258,13 @@ def _reason(error: Exception) -> str:
     return f"{store} does not answer, so nothing was done or it is not known whether. Look again."
 
 
-def refused(request: Request, status: int, text: str) -> Response:
-    """Answer that it cannot be: a notice for scripts, a page for people."""
+def refused(request: Request, status: int, text: str, *, field: str = "") -> Response:
+    """Answer that it cannot be: a notice for scripts, by its field if it has one; else a page."""
     if request.headers.get("HX-Request") or request.method != "GET":
-        return _notice(request, status, "bad", text, "")
+        return notice(request, status, "bad", text, field=field)
     return error_page(status, text)
 
 
 def error_page(status: int, text: str) -> Response:
     """Return a page that says what is wrong."""
     return HTMLResponse(render("error.html", status=status, text=text), status)
-
-
-def _notice(request: Request, status: int, kind: str, text: str, location: str) -> Response:
-    notice = {"kind": kind, "text": text}
-    if request.headers.get("HX-Request") and not location:
-        headers = {"HX-Trigger": json.dumps({"notice": notice, "refresh": True})}
-        return Response(status_code=status, headers=headers)
-    if request.headers.get("HX-Request"):
-        response = Response(status_code=status, headers={"HX-Redirect": location})
-    else:
-        response = RedirectResponse(location or _referer(request), 303)
-    cookie = json.dumps(notice)
-    response.set_cookie(FLASH_COOKIE, cookie, _FLASH_SECONDS, path="/admin", httponly=True)
-    return response
-
-
-def _referer(request: Request) -> str:
-    """Return the page that the form was on; only its path counts, the host is ours."""
-    path = urlsplit(request.headers.get("referer", ""))
-    local = path.path.startswith("/admin") and not path.path.startswith("//")
-    return path._replace(scheme="", netloc="").geturl() if local else "/admin/queues"

@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse
 
 from pipeline import errors
 from pipeline.jobs.failure import frames
-from pipeline.web.api.problems import Refused, answer, wrong_fields
+from pipeline.mailbox.refusals import Refused as WrongValue
+from pipeline.web.api.problems import Refused, answer, invalid, wrong_fields
 from pipeline.web.stores import Store, prober, told
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,8 @@ def unavailable(detail: str) -> Refused:
 
 def _of_headrace(error: errors.HeadraceError) -> Refused:
     match error:
+        case WrongValue():
+            return _of_value(error)
         case errors.Gone():
             return Refused(404, str(error))
         case errors.RateLimited():
@@ -85,6 +88,17 @@ def _of_headrace(error: errors.HeadraceError) -> Refused:
         case errors.Transient():
             return unavailable(str(error))
     return Refused(409, str(error))
+
+
+def _of_value(error: WrongValue) -> Refused:
+    """Return the refusal of a value; what is wrong comes before how to mend it.
+
+    Without a field it is the state of something that speaks against it.
+    """
+    if not error.field:
+        return Refused(409, str(error))
+    problem, _, fix = str(error).removeprefix(f"{error.field}: ").partition("; ")
+    return invalid(error.field, problem, fix or "give another")
 
 
 def too_large() -> Refused:

@@ -1,6 +1,7 @@
 // All scripts of the admin.  htmx, idiomorph and uPlot are loaded before it, as globals.
 import "./requests.js";
 import "./notices.js";
+import "./fields.js";
 import "./dialogs.js";
 import "./clock.js";
 import "./select.js";

@@ -1,0 +1,1 @@
+"""`headrace mailboxes`: Microsoft 365 mailboxes on the command line."""

@@ -1,0 +1,59 @@
+"""Places in lists whose newest rows come first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from bson import ObjectId
+from bson.errors import InvalidId
+
+from pipeline.stores import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Behind a row: when it was, in milliseconds as MongoDB keeps it, and its id."""
+
+    at: datetime
+    id: ObjectId
+
+    @classmethod
+    def of(cls, row: Row, field: str) -> Self:
+        """Return the place behind `row` in a list by `field`."""
+        return cls(row[field], row["_id"])
+
+    @classmethod
+    def parsed(cls, text: str) -> Self:
+        """Return the place that `str` made a text of.  Raises ValueError for any other text."""
+        milliseconds, _, name = text.partition("-")
+        if not milliseconds.isdecimal() or not milliseconds.isascii() or len(milliseconds) > 14:
+            raise ValueError("this is not a place in the list")
+        try:
+            at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+            return cls(at, ObjectId(name))
+        except (InvalidId, OverflowError, OSError):
+            raise ValueError("this is not a place in the list") from None
+
+    def __str__(self) -> str:
+        return f"{round(self.at.timestamp() * 1000)}-{self.id}"
+
+    def condition(self, field: str) -> Row:
+        """Return the condition for rows behind this place."""
+        older: Row = {field: {"$lt": self.at}}
+        return {"$or": [older, {field: self.at, "_id": {"$lt": self.id}}]}
+
+
+def page_of(found: list[Row], limit: int, field: str) -> tuple[list[Row], str]:
+    """Return the rows of a page, and the place of the next one, of `limit` + 1 rows looked up."""
+    shown = found[:limit]
+    return shown, str(Place.of(shown[-1], field)) if len(found) > limit else ""
+
+
+def object_id(text: Any) -> ObjectId | None:
+    """Return the id that `text` is, None if it cannot be one."""
+    try:
+        return ObjectId(text)
+    except (InvalidId, TypeError):
+        return None

@@ -1,0 +1,1 @@
+"""The pages about Microsoft 365 mailboxes."""
