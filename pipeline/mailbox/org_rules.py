@@ -14,7 +14,7 @@ from pymongo.client_session import ClientSession
 
 from models import Rule
 from pipeline.mailbox import rule_store, staging
-from pipeline.mailbox.rule_content import actions_of, changed_content, conditions_of
+from pipeline.mailbox.rule_content import changed_content
 from pipeline.mailbox.rule_content import content as checked
 from pipeline.stores import Row, collection
 
@@ -31,21 +31,15 @@ def create(
 ) -> str:
     """Make a rule, the last of its tenant, and return its id.  Raises Refused."""
     now = datetime.now(UTC)
-    row = checked(
-        {
-            "tenant_id": tenant_id,
-            "scope": "org",
-            "name": name.strip(),
-            "conditions": conditions_of(conditions),
-            "actions": actions_of(actions),
-            "skip_staging": skip_staging,
-            "is_enabled": is_enabled,
-            "created_by": by,
-            "created_at": now,
-            "updated_at": now,
-        },
-        None,
-    )
+    said = {
+        "name": name,
+        "conditions": conditions,
+        "actions": actions,
+        "skip_staging": skip_staging,
+        "is_enabled": is_enabled,
+    }
+    whose = {"tenant_id": tenant_id, "scope": "org", "created_by": by}
+    row = checked(changed_content(said) | whose | {"created_at": now, "updated_at": now}, None)
 
     def write(session: ClientSession) -> str:
         fresh = row | {"priority": rule_store.next_priority(_whose(tenant_id), session)}

@@ -49,6 +49,9 @@ def changed_content(changes: Mapping[str, Any]) -> Row:
     unknown = sorted(set(changes) - set(CHANGEABLE))
     if unknown:
         raise Refused(unknown[0], f"it cannot be changed; {', '.join(CHANGEABLE)} can")
+    for name in ("skip_staging", "is_enabled"):
+        if not isinstance(changes.get(name, False), bool):
+            raise Refused(name, "expected true or false")
     patch = {name: _trimmed(value) for name, value in changes.items()}
     if "conditions" in patch:
         patch["conditions"] = conditions_of(patch["conditions"]).to_mongo().to_dict()

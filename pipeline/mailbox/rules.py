@@ -17,7 +17,7 @@ from pymongo.errors import DuplicateKeyError
 from models import Rule
 from pipeline.errors import Gone
 from pipeline.mailbox import audit, circles, mailboxes, mirroring, rule_store, staging
-from pipeline.mailbox.rule_content import actions_of, changed_content, conditions_of, content
+from pipeline.mailbox.rule_content import changed_content, content
 from pipeline.stores import Row, collection
 
 _VERBS = {
@@ -47,8 +47,14 @@ def create(
     what is asked here.  Raises Refused, Gone.
     """
     mailbox = own_mailbox(user_id, mailbox_id)
-    row = _new_row(mailbox, name, conditions, actions, by)
-    row = content(row | {"skip_staging": skip_staging, "is_enabled": is_enabled}, mailbox)
+    said = {
+        "name": name,
+        "conditions": conditions,
+        "actions": actions,
+        "skip_staging": skip_staging,
+        "is_enabled": is_enabled,
+    }
+    row = content(_new_row(mailbox, said, by), mailbox)
     alike = _alike(row)
     if alike is not None:
         again = {"actions": row["actions"], "skip_staging": skip_staging, "is_enabled": True}
@@ -68,8 +74,9 @@ def from_pattern(pattern: Row, by: str = "pattern") -> str:
     wanted = {name: condition[name] for name in named if condition.get(name)}
     target = condition.get("sender_email") or condition.get("sender_domain") or "a folder"
     name = f"Auto: {_VERBS[action['action_type']]} from {target}"[:200]
-    row = _new_row(mailbox, name, wanted, _actions_of_pattern(action), by)
-    row = content(row | {"source_pattern_id": str(pattern["_id"])}, mailbox)
+    said = {"name": name, "conditions": wanted, "actions": _actions_of_pattern(action)}
+    row = _new_row(mailbox, said, by) | {"source_pattern_id": str(pattern["_id"])}
+    row = content(row, mailbox)
     known = _of_pattern(row["user_id"], row["source_pattern_id"])
     if known is None:
         try:
@@ -165,21 +172,12 @@ def _whose(mailbox: Row) -> Row:
     return {"user_id": mailbox["user_id"], "mailbox_id": mailbox["_id"], "scope": "user"}
 
 
-def _new_row(
-    mailbox: Row,
-    name: str,
-    conditions: Mapping[str, Any],
-    actions: Sequence[Mapping[str, Any]],
-    by: str,
-) -> Row:
+def _new_row(mailbox: Row, said: Mapping[str, Any], by: str) -> Row:
     now = datetime.now(UTC)
-    return {
+    return changed_content(said) | {
         "user_id": mailbox["user_id"],
         "tenant_id": mailbox["tenant_id"],
         "mailbox_id": mailbox["_id"],
-        "name": name.strip() if isinstance(name, str) else name,
-        "conditions": conditions_of(conditions),
-        "actions": actions_of(actions),
         "created_by": by,
         "created_at": now,
         "updated_at": now,

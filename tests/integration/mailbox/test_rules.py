@@ -65,6 +65,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"actions": [*DELETE, {"action_type": "archive"}]}, "actions"),
     ({"actions": ["delete"]}, "actions"),
     ({"name": " "}, "name"),
+    ({"name": 7}, "name"),
+    ({"is_enabled": "yes"}, "is_enabled"),
     ({"name": "x" * 201}, "name"),
 ]
 

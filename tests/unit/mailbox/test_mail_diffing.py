@@ -95,7 +95,7 @@ class AMailbox(RuleBasedStateMachine):
         assert self.seen == (Seen.of(Mail.of(self.item)) if self.item else None)
 
 
-AMailbox.TestCase.settings = hypothesis_settings(max_examples=60, deadline=None)
+AMailbox.TestCase.settings = hypothesis_settings(max_examples=40, deadline=None)
 test_a_mailbox = AMailbox.TestCase
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from mail_items import INBOX, PROJECTS, mail_item
 
@@ -45,6 +46,7 @@ def test_what_differs_from_mail_to_mail_is_left_out(subject: str, expected: str)
     assert normalized(subject) == expected
 
 
+@hypothesis_settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from([*mail_item(), "internetMessageHeaders"]), ANYTHING))
 def test_any_item_is_a_mail_that_matches_no_empty_conditions(item: dict[str, Any]) -> None:
     mail = Mail.of(item)
