@@ -10,14 +10,29 @@ from typing import Any
 
 import pytest
 from copies import CALENDAR, CONTACTS, Copy, connected
+from mail_copies import MAIL, connected_mailbox
 
-from models import Connection, DeadLetter, Erasure, Record, SyncRun, SyncState, User
-from pipeline import connect, dispatch, push
+import models
+from models import (
+    Connection,
+    DeadLetter,
+    Erasure,
+    Execution,
+    MailAudit,
+    Notification,
+    Pattern,
+    Rule,
+    StagedEmail,
+    SyncRun,
+    SyncState,
+)
+from pipeline import disconnecting, dispatch, push
 from pipeline.clients import graph as bolt
 from pipeline.connect import connect_google
 from pipeline.errors import LeaseLost, Permanent, Transient
 from pipeline.jobs import controls
 from pipeline.jobs.reading import page
+from pipeline.mailbox import observing
 from pipeline.projections import graph
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection, redis_client
@@ -49,8 +64,11 @@ def everywhere(user_id: str) -> list[str]:
     """Return where there is still something that names the user."""
     found = [
         model._meta["collection"]
-        for model in (User, Connection, SyncState, SyncRun, Record, DeadLetter)
-        if collection(model).find_one({"$or": [{"user_id": user_id}, {"_id": user_id}]})
+        for model in models.ALL
+        if model is not Erasure  # which knows whom to look for again in some minutes
+        and collection(model).find_one(
+            {"$or": [{"user_id": user_id}, {"_id": user_id}, {"_id": f"mailbox:{user_id}"}]}
+        )
     ]
     if bolt.read("MATCH (n) WHERE n.user_id = $u RETURN count(n) AS n", u=user_id)[0]["n"]:
         found.append("the graph")
@@ -190,12 +208,26 @@ def test_a_run_under_way_can_keep_nothing_of_an_erased_user(copy: Copy) -> None:
     assert everywhere("ada") == []
 
 
+def test_what_was_learnt_of_a_mailbox_is_erased_with_its_user(sandbox: SandboxClient) -> None:
+    mia = connected_mailbox(sandbox, "mia")
+    mia.add()
+    mia.sync_mail()
+    graph.advance("mia")
+    observing.observe("mia", mia.state(MAIL)["mailbox_id"])
+    learnt = (Pattern, Rule, Execution, StagedEmail, MailAudit, Notification)
+    for model in learnt:
+        collection(model).insert_one({"user_id": "mia", "_id": "x", "mailbox_id": "m"})
+    done = erasing.erase("mia", "eve")
+    assert (done.complete, everywhere("mia")) == (True, [])
+    assert {"mailboxes", "mail events", "seen mails", "rules", "patterns"} <= set(done.counts)
+
+
 def test_an_erasure_that_died_goes_on_where_it_was(
     copy: Copy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full(copy)
     steps = [
-        (states, "release_dead_locks"), (connect, "disconnect"), (graph, "wipe"),
+        (states, "release_dead_locks"), (disconnecting, "disconnect"), (graph, "wipe"),
         (controls, "resume"),
     ]  # fmt: skip
     for module, name in steps:  # killed at each of these
