@@ -222,8 +222,8 @@ class _Work:
             rows.drop(row)
             raise
         except HeadraceError as error:
-            if isinstance(error, Gone) and not token:
-                raise
+            if isinstance(error, Gone) and not token and row.get("resource_id"):
+                raise  # there is nothing of this name to prolong
             rows.fail(row, error, datetime.now(UTC))
             self._done["refused"] += 1
             log.warning(

