@@ -12,19 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from pipeline.sandbox.changes import Change, Put, Remove, Rename
 from pipeline.sandbox.clock import parse_rfc3339_ms
 from pipeline.sandbox.faults import Faults
-from pipeline.sandbox.fields import BadField, Fields, refuse
-from pipeline.sandbox.generate import Size
+from pipeline.sandbox.fields import Fields, refuse
+from pipeline.sandbox.given import change_given, scopes_given, size_given
 from pipeline.sandbox.grants import (
     CLIENT_ID,
     CLIENT_SECRET,
     IDENTITY_SCOPES,
-    KNOWN_SCOPES,
     READ_SCOPES,
     Grants,
-    full_scopes,
 )
 from pipeline.sandbox.microsoft import MAIL
 from pipeline.sandbox.microsoft.control import MicrosoftControl
@@ -56,7 +53,6 @@ class Asked:
 
 Handler = Callable[[Asked], Answer]
 
-_CHANGE_FIELDS = ("kind", "source", "stream", "item_id")
 _TOKEN_ACTIONS = ("revoke", "expire", "rotate_on", "rotate_off", "scopes")
 
 
@@ -129,7 +125,7 @@ class Control:
         seed = given.whole("seed", 1)
         if given.has("user") or given.has("size"):
             name = given.text("user")
-            added = [add_user(self._store, name, seed, _size(given.object("size")))]
+            added = [add_user(self._store, name, seed, size_given(given.object("size")))]
         else:
             count = given.whole("count", lowest=0)
             added = add_population(self._store, count, seed, given.text("prefix", "user"))
@@ -161,7 +157,7 @@ class Control:
 
     def _apply(self, asked: Asked) -> Answer:
         given = Fields(asked.body, ("user", "change"))
-        change = _change(given.object("change"))
+        change = change_given(given.object("change"))
         user = given.text("user")
         return {"rev": self._store.apply(user, change, self._store.clock.now())}
 
@@ -201,13 +197,13 @@ class Control:
         elif action in {"rotate_on", "rotate_off"}:
             self._grants.set_rotation(user, action == "rotate_on")
         if given.has("scopes") or action == "scopes":
-            self._grants.reduce_scopes(user, _scopes(given, ()))
+            self._grants.reduce_scopes(user, scopes_given(given, ()))
         return {}
 
     def _authorized_user(self, asked: Asked) -> Answer:
         given = Fields(asked.body, ("user", "scopes"))
         user = self._store.user(given.text("user"))
-        scopes = _scopes(given, (*IDENTITY_SCOPES, *READ_SCOPES))
+        scopes = scopes_given(given, (*IDENTITY_SCOPES, *READ_SCOPES))
         token = self._grants.new_refresh_token(user, scopes)
         return {
             "type": "authorized_user",
@@ -282,31 +278,3 @@ def _endpoint(handlers: dict[str, Handler]) -> Callable[[Request], Any]:
         return result if isinstance(result, Response) else JSONResponse(result)
 
     return answer
-
-
-def _size(given: dict[str, Any]) -> Size:
-    names = [field.name for field in fields(Size)]
-    checked = Fields(given, names, "size.")
-    return Size(**{name: checked.whole(name, 0, 0) for name in names})
-
-
-def _change(given: dict[str, Any]) -> Change:
-    checked = Fields(given, (*_CHANGE_FIELDS, "item", "new_item_id"), "change.")
-    kind = checked.choice("kind", ("put", "remove", "rename"))
-    source = checked.choice("source", SOURCES)
-    stream, item_id = checked.text("stream"), checked.text("item_id")
-    if kind == "remove":
-        return Remove(source, stream, item_id)
-    if kind == "put":
-        return Put(source, stream, item_id, checked.object("item"))
-    new_item_id, item = checked.text("new_item_id"), checked.object("item")
-    return Rename(source, stream, item_id, new_item_id, item)
-
-
-def _scopes(given: Fields, default: tuple[str, ...]) -> frozenset[str]:
-    names = given.texts("scopes")
-    scopes = frozenset(default) if names is None else full_scopes(" ".join(names))
-    unknown = sorted(scopes - KNOWN_SCOPES)
-    if unknown:
-        raise BadField(f"scopes: unknown {unknown[0]!r}")
-    return scopes

@@ -299,7 +299,7 @@ def test_a_sandbox_serves_until_it_is_told_to_stop() -> None:
     options = ["--port", "0", "--data", ":memory:", "--json"]
     with subprocess.Popen([*program, *options], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        printed = "".join(process.stdout.readline() for _ in range(5))
+        printed = "".join(iter(process.stdout.readline, "}\n")) + "}"
         url = json.loads(printed)["GOOGLE_API_BASE_URL"]
         client = SandboxClient(url)
         wait_until(lambda: answers(client), "the sandbox answers")
