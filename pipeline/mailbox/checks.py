@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -27,11 +28,16 @@ class Objection(NamedTuple):
 
 
 def objection(
-    hold: Hold, kind: str, rule_id: str | None, sender_email: str, planned_at: datetime
+    hold: Hold,
+    kind: str,
+    rule_id: str | None,
+    sender_email: Callable[[], str],
+    planned_at: datetime,
 ) -> Objection | None:
     """Return what speaks against an act on mail of a sender now, or None.
 
-    Reads how user, mailbox, tenant and rule are set at this moment.
+    Reads how user, mailbox, tenant and rule are set at this moment; the sender is asked
+    for only if that matters.
     """
     hold.refresh()
     if kind in UNGUARDED:
@@ -41,7 +47,7 @@ def objection(
     if paused:
         return _pause(paused, kind, planned_at)
     policy = guards.policy_of(str(hold.mailbox.get("tenant_id")))
-    if guards.whitelisted(hold.mailbox, policy, sender_email):
+    if guards.whitelisted(hold.mailbox, policy, sender_email()):
         return Objection("its sender is whitelisted")
     return _of_rule(hold, rule_id)
 

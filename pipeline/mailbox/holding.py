@@ -32,6 +32,8 @@ class Hold:
         self.fence = fence
         #: How many mails were staged meanwhile.
         self.staged = 0
+        #: How many executions of rules were not told of one by one.
+        self.untold = 0
         self._closing = closing
         self.mailbox_id = mailbox_id
         self.refresh()

@@ -172,6 +172,29 @@ def wake(mailbox_id: str, now: datetime) -> None:
     )
 
 
+def put_off(
+    mailbox_id: str,
+    until: datetime,
+    reason: str,
+    now: datetime,
+    *,
+    besides: Sequence[str] = (),
+    since: timedelta | None = None,
+) -> None:
+    """Put off all that is due in a mailbox and nobody has begun, and its staged mail.
+
+    Not what is of the kinds `besides`, nor what was planned longer ago than `since`.
+    """
+    late = {"due_at": until, "updated_at": now}
+    due = {"mailbox_id": mailbox_id, "due_at": {"$lte": now}}
+    pending: Row = due | {"state": "pending", "kind": {"$nin": list(besides)}}
+    pending |= {"created_at": {"$gt": now - since}} if since else {}
+    collection(Execution).update_many(pending, {"$set": late | {"reason": reason}})
+    collection(StagedEmail).update_many(
+        due | {"status": "staged"}, {"$set": late | {"error": reason}}
+    )
+
+
 def _write(execution: Row, update: Row, session: ClientSession | None = None) -> None:
     done = collection(Execution).update_one(_mine(execution), update, session=session)
     if not done.matched_count:

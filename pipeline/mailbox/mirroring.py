@@ -54,7 +54,7 @@ def reconcile(hold: Hold) -> int:
     """
     hold.refresh()
     changed = 0
-    if hold.mailbox.get("is_connected") is False:
+    if not _mirrors(hold.mailbox) or hold.mailbox.get("is_connected") is False:
         return changed
     wanted, known = _wanted(hold.mailbox, hold.user), _known(hold.mailbox)
     for rule_id in sorted(known.keys() - wanted.keys()):
@@ -149,6 +149,11 @@ def _wanted(mailbox: Row, user: Row | None) -> dict[str, Mirror]:
     return wanted
 
 
+def _mirrors(mailbox: Row) -> bool:
+    """Return whether there are inbox rules of ours, or should be."""
+    return bool((mailbox.get("settings") or {}).get("mirror_rules") or mailbox.get("mirrored"))
+
+
 def _known(mailbox: Row) -> dict[str, Row]:
     return dict(mailbox.get("mirrored") or {})
 
@@ -163,7 +168,8 @@ def _mirrored(hold: Hold, rule_id: str, mirror: Mirror, known: Row) -> Row:
             graph_rule_id = None
         else:
             graph_rule_id = _put(hold, rule_id, mirror.body, graph_rule_id)
-    except (Permanent, ReauthRequired) as refused:  # such as for want of the permission
+    # A folder that is gone, or a permission that was not given.
+    except (Gone, Permanent, ReauthRequired) as refused:
         error = str(refused)
     return {"graph_rule_id": graph_rule_id, "digest": mirror.digest, "error": error}
 

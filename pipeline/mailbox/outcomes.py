@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from models import MailAudit, Rule
-from pipeline.mailbox import audit, ledger, notifying, staged_rows, warning
+from pipeline.mailbox import audit, ledger, notifying, staged_rows
 from pipeline.mailbox.checks import rule_of
 from pipeline.mailbox.deeds import UNDOABLE
 from pipeline.mailbox.holding import Hold
@@ -205,7 +205,7 @@ def _tell(hold: Hold, execution: Row) -> None:
     if kind != "rule" or execution["state"] != "done":
         return
     if runs > TOLD_ONE_BY_ONE:
-        warning.rule_executed(hold.mailbox, execution["updated_at"])
+        hold.untold += 1
     else:
         notifying.notify(
             execution["user_id"],

@@ -101,7 +101,7 @@ def _objection(run: Run) -> Objection | None:
         run.hold,
         execution["kind"],
         execution.get("rule_id"),
-        run.sender_email,
+        lambda: run.sender_email,
         execution["created_at"],
     )
 

@@ -26,6 +26,9 @@ from pipeline.stores import Row, collection, mongodb
 MOST_AT_ONCE = 500
 #: So many mails of the folder are looked at, at most.
 MOST_LOOKED_AT = 50_000
+#: What a rule left so, it may do when it is run again.
+_IN_VAIN = ("skipped", "failed")
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class Started(NamedTuple):
@@ -45,7 +48,7 @@ def run_now(user_id: str, mailbox_id: str, rule_id: str, by: str) -> Started:
     if view.user_id != user_id:
         raise Permanent("this mailbox belongs to another user")
     now = datetime.now(UTC)
-    against = checks.objection(view, "run_now", rule_id, "", now)
+    against = checks.objection(view, "run_now", rule_id, str, now)
     rule = checks.rule_of(view, rule_id)
     if against is not None or rule is None:
         raise Permanent(f"the rule is not run: {against.reason if against else 'it is gone'}")
@@ -61,6 +64,8 @@ def _add(rows: list[Row], rule_id: str, mailbox: Row, by: str) -> int:
     """Add the rows, and one of the audit for them all; return how many were not there."""
 
     def transact(session: ClientSession) -> int:
+        again = {"_id": {"$in": [row["_id"] for row in rows]}, "state": {"$in": list(_IN_VAIN)}}
+        collection(Execution).delete_many(again, session=session)
         count = ledger.add(rows, session)
         audit.write(
             mailbox["user_id"],
@@ -80,21 +85,20 @@ def _add(rows: list[Row], rule_id: str, mailbox: Row, by: str) -> int:
 
 
 def _planned(rule: Row, mailbox: Row, now: datetime) -> list[Row]:
-    """Return what the rule is to do to the newest mails that it matches."""
+    """Return what the rule is to do to the newest mails that it matches and has not met."""
     conditions = rule.get("conditions") or {}
     folder_id = conditions.get("from_folder") or mailboxes.folders(mailbox).well_known("inbox")
     if not folder_id:
         raise Permanent("the rule is not run: the inbox has not been synced yet")
-    found = ((item, Mail.of(item)) for item in _items(mailbox, folder_id) if item)
+    met = _met_before(rule, mailbox)
+    found = ((item, Mail.of(item)) for item in _items(mailbox, folder_id))
     matching = (
-        (mail.received_at or datetime.fromtimestamp(0, UTC), mail.id, item)
+        (mail.received_at or _LONG_AGO, mail.id, item)
         for item, mail in found
-        if not mail.is_draft and matches(conditions, mail)
+        if mail.id not in met and not mail.is_draft and matches(conditions, mail)
     )
     newest = heapq.nlargest(MOST_AT_ONCE, matching, key=lambda one: one[:2])
-    rows = [ledger.planned(rule, item, mailbox, now, "run_now") for _, _, item in newest]
-    met = _met_before(rule, mailbox, [row["message_id"] for row in rows])
-    return [row for row in rows if row["message_id"] not in met]
+    return [ledger.planned(rule, item, mailbox, now, "run_now") for _, _, item in newest]
 
 
 def _items(mailbox: Row, folder_id: str) -> Iterator[Row]:
@@ -108,13 +112,13 @@ def _items(mailbox: Row, folder_id: str) -> Iterator[Row]:
     return ({**row["item"], "id": row["item_id"]} for row in rows)
 
 
-def _met_before(rule: Row, mailbox: Row, message_ids: list[str]) -> set[str]:
-    """Return the mails on which the rule was executed when they came, or is about to be."""
+def _met_before(rule: Row, mailbox: Row) -> set[str]:
+    """Return the mails on which the rule was executed, or is about to be."""
     wanted = {
-        "mailbox_id": mailbox["_id"],
-        "message_id": {"$in": message_ids},
         "rule_id": str(rule["_id"]),
-        "kind": "rule",
-        "state": {"$nin": ["skipped", "failed"]},
+        "mailbox_id": mailbox["_id"],
+        "kind": {"$in": ["rule", "run_now"]},
+        "state": {"$nin": list(_IN_VAIN)},
     }
-    return set(collection(Execution).distinct("message_id", wanted))
+    rows = collection(Execution).find(wanted, {"message_id": 1, "_id": 0})
+    return {str(row["message_id"]) for row in rows}

@@ -36,8 +36,7 @@ def _look_at(hold: Hold, row: Row) -> list[Row]:
     moment = staged_rows.execution_time(row["expires_at"], hold.user, hold.mailbox, now)
     if moment > now:
         return [row] if _is_reminded(row, moment, now) else []
-    sender = str(row.get("sender_email") or "")
-    against = objection(hold, "execute", row["rule_id"], sender, row["staged_at"])
+    against = objection(hold, "execute", row["rule_id"], lambda: str(row["sender_email"]), now)
     if against is None:
         _claim(hold, row, "execute")
     elif against.passes:

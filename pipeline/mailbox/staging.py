@@ -151,11 +151,10 @@ def _many(user_id: str, staged_ids: Sequence[str], kind: str, by: str) -> list[O
 
 def _claimed(user_id: str, staged_id: str, kind: str, by: str) -> tuple[Row, str]:
     """Claim staged mail; return its mailbox and the id of the execution."""
-    row = staged_rows.find(user_id, staged_id)
-    if kind == "execute":
-        _refuse_what_is_guarded(row)
+    row, now = staged_rows.find(user_id, staged_id), datetime.now(UTC)
+    _refuse_what_is_guarded(row, kind, now)
     mailbox = {"_id": row["mailbox_id"], "user_id": user_id, "tenant_id": row["tenant_id"]}
-    return mailbox, staged_rows.claim(user_id, staged_id, kind, by, datetime.now(UTC))
+    return mailbox, staged_rows.claim(user_id, staged_id, kind, by, now)
 
 
 def _outcome(user_id: str, staged_id: str) -> Outcome:
@@ -164,13 +163,14 @@ def _outcome(user_id: str, staged_id: str) -> Outcome:
     return Outcome(staged_id, status, str(row.get("error") or _USUALLY.get(status, "")))
 
 
-def _refuse_what_is_guarded(row: Row) -> None:
-    """Raise Permanent if the kill switch, a whitelist or the rule's end forbids to execute."""
+def _refuse_what_is_guarded(row: Row, kind: str, now: datetime) -> None:
+    """Raise Permanent if the kill switch, a whitelist or the rule's end forbids to execute,
+    or the mailbox is not connected."""
     view = Hold.to_look(row["mailbox_id"])
-    sender = str(row.get("sender_email") or "")
-    against = objection(view, "execute", row["rule_id"], sender, row["staged_at"])
+    against = objection(view, kind, row["rule_id"], lambda: str(row["sender_email"]), now)
     if against is not None:
-        raise Permanent(f"it is not executed: {against.reason}")
+        done = "executed" if kind == "execute" else "returned"
+        raise Permanent(f"it is not {done}: {against.reason}")
 
 
 def _leave_to_worker(mailbox: Row) -> None:

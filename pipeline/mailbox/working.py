@@ -13,11 +13,21 @@ from datetime import UTC, datetime
 from models import DEFAULT_TENANT, Execution, Mailbox, StagedEmail
 from pipeline.config import settings
 from pipeline.dispatch import BATCH, send_many
-from pipeline.errors import Permanent, Unfinished
+from pipeline.errors import Misconfigured, Permanent, ReauthRequired, Unfinished
 from pipeline.jobs.current import summarize
 from pipeline.jobs.reading import depth
 from pipeline.jobs.sending import Send
-from pipeline.mailbox import alerts, ledger, mailboxes, mirroring, performing, staged_due
+from pipeline.mailbox import (
+    alerts,
+    checks,
+    guards,
+    ledger,
+    mailboxes,
+    mirroring,
+    performing,
+    staged_due,
+    warning,
+)
 from pipeline.mailbox.holding import Hold, held
 from pipeline.queues import STAGING_PROCESSOR
 from pipeline.stores import Row, collection
@@ -59,7 +69,12 @@ def work(user_id: str, mailbox_id: str) -> str:
     with held(mailbox_id) as hold:
         if hold is None:
             raise Unfinished(_BUSY_SECONDS)
-        return _work(hold)
+        try:
+            return _work(hold)
+        except (ReauthRequired, Misconfigured) as error:
+            now = datetime.now(UTC)
+            ledger.put_off(mailbox_id, now + performing.LOOK_AGAIN, str(error), now)
+            raise
 
 
 def queue_due() -> str:
@@ -71,13 +86,15 @@ def queue_due() -> str:
         already += sum(not one.created for one in sent)
         if depth(STAGING_PROCESSOR.name).waiting >= settings().dispatch_high_water:
             break
-    return f"{queued:,} queued, {already:,} queued before"
+    told = warning.tick(datetime.now(UTC))
+    return f"{queued:,} queued, {already:,} queued before; {counted(told, 'user')} told"
 
 
 def _work(hold: Hold) -> str:
     now = datetime.now(UTC)
     worked = Worked()
     _heed_what_changed(hold, now)
+    put_off = _put_off_what_may_not_be(hold, now)
     for execution_id in ledger.due(hold.mailbox_id, now, MOST_AT_ONCE):
         worked.executions += performing.attempt(hold, execution_id)
         if worked.is_enough:
@@ -86,11 +103,28 @@ def _work(hold: Hold) -> str:
         worked.staged = staged_due.look(hold, MOST_AT_ONCE - worked.executions, worked.until)
     if hold.staged:
         alerts.tell_of_staged(hold, now)
+    if hold.untold:
+        warning.rule_executed(hold.mailbox, now)
     mirroring.reconcile(hold)
     if worked.is_enough and _is_due(hold.mailbox_id):
         summarize(str(worked))
         raise Unfinished
-    return str(worked)
+    return f"{worked}; {put_off}" if put_off else str(worked)
+
+
+def _put_off_what_may_not_be(hold: Hold, now: datetime) -> str | None:
+    """Put off at once all that a pause or a lost grant keeps from being done; return why."""
+    again = now + performing.LOOK_AGAIN
+    reason = checks.why_unreachable(hold)
+    if reason:
+        # Staged mail that was claimed goes back to what its user may claim.
+        ledger.put_off(hold.mailbox_id, again, reason, now, besides=("execute",))
+        return reason
+    reason = guards.why_paused(hold.user, hold.mailbox)
+    if reason:
+        others, since = ("execute", *checks.UNGUARDED), checks.LONGEST_PAUSE
+        ledger.put_off(hold.mailbox_id, again, reason, now, besides=others, since=since)
+    return reason
 
 
 def _heed_what_changed(hold: Hold, now: datetime) -> None:

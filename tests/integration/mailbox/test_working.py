@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +9,11 @@ import pytest
 from worked_mailbox import SHOP, USER, WorkedMailbox, dying_client
 
 from models import Execution, Mailbox, Notification, Rule
-from pipeline.errors import Permanent, RateLimited, Transient, Unfinished
+from pipeline.errors import LeaseLost, Permanent, RateLimited, Transient, Unfinished
 from pipeline.mailbox import holding, ledger, performing, rules, working
 from pipeline.mailbox.deeds import MOVE, PATCH
 from pipeline.mailbox.holding import held
-from pipeline.stores import collection
+from pipeline.stores import collection, redis_client
 
 DRAFT = "POST /me/messages/{id}/createForward"
 SEND = "POST /me/messages/{id}/send"
@@ -51,30 +50,31 @@ def test_a_rule_does_its_steps_once_and_says_what_they_were(box: WorkedMailbox) 
     Execution(**{n: v for n, v in box.execution("rule").items() if n != "_id"}, id="x").validate()
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("action", ["archive", "mark_read", "categorize"])
 def test_a_step_whose_process_died_is_reconciled(
-    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch, action: str, *, after: bool
+    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box.rule({"action_type": action, "category": "Shop"})
-    message_id = box.arrive(categories=["Mine"])
-    box.sync()
-    method = MOVE if action == "archive" else PATCH
-    with box.dying(monkeypatch, method, after=after):
-        box.work()
-    assert box.execution("rule")["steps"][0]["state"] == "doing"
-    assert box.audited("rule_executed") == []
-    changed = box.message(message_id)["changeKey"]
-    box.let_it_wait()
-    box.work()
-    assert (box.message(message_id)["changeKey"] == changed) is after
-    assert box.execution("rule")["state"] == "done"
-    assert len(box.audited("rule_executed")) == 1
-    undone = {"archive": "inbox", "mark_read": False, "categorize": ["Mine"]}
-    assert list(box.audited("rule_executed")[0]["steps"][0]["before"].values())[0] in (
-        undone[action],
-        box.folder_id("inbox"),
+    inbox = box.folder_id("inbox")
+    cases = (
+        ("archive", MOVE, {"folder_id": inbox}),
+        ("mark_read", PATCH, {"is_read": False}),
+        ("categorize", PATCH, {"categories": ["Mine"]}),
     )
+    for action, method, before in cases:
+        sender = f"{action}@shop.example"
+        box.rule({"action_type": action, "category": "Shop"}, sender=sender)
+        for after in (False, True):
+            message_id = box.arrive(sender, categories=["Mine"])
+            box.sync()
+            with box.dying(monkeypatch, method, after=after):
+                box.work()
+            assert box.executed(message_id)["steps"][0]["state"] == "doing"
+            changed = box.message(message_id)["changeKey"]
+            box.let_it_wait()
+            box.work()
+            assert (box.message(message_id)["changeKey"] == changed) is after
+            assert box.executed(message_id)["state"] == "done"
+            [audited] = [r for r in box.audited("rule_executed") if r["target_id"] == message_id]
+            assert audited["steps"][0]["before"] == before
 
 
 def test_mail_that_its_user_moved_after_a_crash_is_left_there(
@@ -116,7 +116,7 @@ def test_what_speaks_against_it_at_that_moment_keeps_mail_as_it_is(box: WorkedMa
     mails = [box.arrive() for _ in range(3)]
     box.sync()
     box.set_user(**{"preferences.automation_paused": True})
-    assert "3 executions" in box.work()
+    assert "its user has paused automation" in box.work()
     waiting = list(collection(Execution).find())
     assert {(row["state"], row["attempts"]) for row in waiting} == {("pending", 0)}
     assert all(row["due_at"] > datetime.now(UTC) for row in waiting)
@@ -154,7 +154,7 @@ def test_a_folder_that_is_gone_fails_with_the_reason_and_says_so(box: WorkedMail
     )
     message_id = box.arrive()
     box.sync()
-    box.sandbox.mail_folder_remove(USER, "inbox" if kept == "x" else kept)
+    box.sandbox.mail_folder_remove(USER, kept)
     box.work()
     failed = box.execution("rule")
     assert failed["state"] == "failed"
@@ -217,29 +217,29 @@ def test_failures_that_pass_cost_attempts_and_waits_cost_none(
     assert collection(Notification).count_documents({"type": "system"}) == 1
 
 
-@pytest.mark.parametrize(("method", "after"), [(DRAFT, True), (SEND, False), (SEND, True)])
 def test_mail_is_forwarded_once_whatever_dies(
-    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch, method: str, *, after: bool
+    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box.sandbox.add_user("bob")
     box.sandbox.open_mailbox("bob")
-    [address] = {u.email for u in box.sandbox.users() if u.user == "bob"}
+    [address] = {user.email for user in box.sandbox.users() if user.user == "bob"}
     box.rule({"action_type": "forward", "forward_to": [address]})
-    box.arrive(internetMessageId="<1@shop.example>")
-    box.sync()
-    with box.dying(monkeypatch, method, after=after):
+    for number, (method, after) in enumerate(((DRAFT, True), (SEND, False), (SEND, True))):
+        message_id = box.arrive(internetMessageId=f"<{number}@shop.example>")
+        box.sync()
+        with box.dying(monkeypatch, method, after=after):
+            box.work()
+        box.let_it_wait()
         box.work()
-    box.let_it_wait()
-    box.work()
-    assert box.execution("rule")["state"] == "done"
-    [sent] = box.sandbox.mail_messages("bob", "inbox")
-    assert re.search("Sale", sent["subject"])
+        assert box.executed(message_id)["state"] == "done"
+        assert len(box.sandbox.mail_messages("bob", "inbox")) == number + 1
     assert box.sandbox.mail_messages(USER, "drafts") == []
-    # The same mail once more, by way of a list: not forwarded again.
-    box.arrive(internetMessageId="<1@shop.example>")
+    # The same mail once more, by way of a list.
+    again = box.arrive(internetMessageId="<2@shop.example>")
     box.sync()
     box.work()
-    assert len(box.sandbox.mail_messages("bob", "inbox")) == 1
+    assert box.executed(again)["reason"] == "the same mail was forwarded a moment ago"
+    assert len(box.sandbox.mail_messages("bob", "inbox")) == 3
 
 
 def test_one_acts_on_a_mailbox_at_a_time_and_a_late_one_writes_nothing(
@@ -258,7 +258,7 @@ def test_one_acts_on_a_mailbox_at_a_time_and_a_late_one_writes_nothing(
     box.let_it_wait()
     monkeypatch.setattr(holding, "MicrosoftClient", dying_client("nothing", after=False))
     box.work()
-    with pytest.raises(Exception, match="somebody else"):
+    with pytest.raises(LeaseLost):
         ledger.close(late, "failed", "late", datetime.now(UTC))
     assert box.execution("rule")["state"] == "done"
 
@@ -268,8 +268,9 @@ def test_the_tick_finds_each_mailbox_once_and_a_stranger_gets_nothing(box: Worke
     for _ in range(3):
         box.arrive()
     box.sync()
-    assert working.queue_due() == "0 queued, 2 queued before"  # by the observer, and for the work
+    redis_client().flushdb()
+    assert working.queue_due().startswith("1 queued")
     box.work()
-    assert working.queue_due() == "0 queued, 0 queued before"
+    assert working.queue_due().startswith("0 queued, 0 queued before")
     with pytest.raises(Permanent):
         working.work("eve", box.id)

@@ -92,6 +92,12 @@ class WorkedMailbox:
         [row] = collection(Execution).find({"kind": kind})
         return row
 
+    def executed(self, message_id: str) -> Row:
+        """Return what its rule did to a mail."""
+        row = collection(Execution).find_one({"message_id": message_id, "kind": "rule"})
+        assert row is not None
+        return row
+
     def audited(self, action: str) -> list[Row]:
         return list(collection(MailAudit).find({"action": action}).sort("_id", 1))
 
