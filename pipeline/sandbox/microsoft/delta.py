@@ -16,6 +16,8 @@ from pipeline.sandbox.clock import parse_rfc3339_ms
 from pipeline.sandbox.microsoft import GRAPH_API
 from pipeline.sandbox.microsoft.errors import graph_error, sync_state_not_found
 from pipeline.sandbox.microsoft.odata import (
+    check_options,
+    in_preferred_form,
     page_size,
     prefers_immutable,
     received_since,
@@ -33,6 +35,7 @@ MOST_FILTERED = 5000
 #: What an update may carry alone, without the rest of the message.
 _MAY_COME_ALONE = frozenset(("isRead", "flag", "categories"))
 _CHANGE_TYPES = ("created", "updated", "deleted")
+_OPTIONS = ("select", "filter", "orderby", "top", "expand", "deltatoken", "skiptoken")
 _ORDERED = "receivedDateTime desc"
 _BEFORE_ALL = [2**62, 0]
 
@@ -80,6 +83,7 @@ class _Page:
 
 def delta_of_messages(call: Call) -> Reply:
     """https://learn.microsoft.com/graph/api/message-delta"""
+    check_options(call, *_OPTIONS)
     folder = call.store.mail.folder(call.user, call.path_values["folder"])
     path = f"/v1.0/me/mailFolders('{folder.id}')/messages/delta"
     current, place = _position(call, folder.id, path)
@@ -164,7 +168,8 @@ def _full_page(call: Call, folder: Folder, current: Round, place: _Place, size: 
     rows = mail.by_date(call.user, folder.n, place.key or _BEFORE_ALL, left + 1, down=True)
     rows = [row for row in rows if row[0] >= current.received_ms]
     for _, item in rows[:left]:
-        page.value.append(shaped(item.shown(immutable=immutable), current.names))
+        message = shaped(item.shown(immutable=immutable), current.names)
+        page.value.append(in_preferred_form(call, message))
     shown = place.shown + len(page.value)
     if len(rows) > left and shown != current.most:
         key = [rows[left - 1][0], rows[left - 1][1].n] if left else place.key
@@ -215,7 +220,7 @@ def _told(call: Call, current: Round, item: Item, changes: dict[str, int]) -> Me
         if names <= _MAY_COME_ALONE and _drawn(f"{item.id} {item.rev}", share):
             asked = names if current.names is None else names & set(current.names)
             return _typed(shaped(message, sorted(asked)))
-    return _typed(shaped(message, current.names))
+    return _typed(in_preferred_form(call, shaped(message, current.names)))
 
 
 def _removed(gone: Departure, *, immutable: bool) -> Message:

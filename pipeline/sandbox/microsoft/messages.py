@@ -14,8 +14,10 @@ from pipeline.sandbox.calls import ApiError, Call, Handler, Method, Reply
 from pipeline.sandbox.microsoft import GRAPH_API
 from pipeline.sandbox.microsoft.errors import bad_request, graph_error, item_not_found
 from pipeline.sandbox.microsoft.odata import (
+    check_options,
     condition,
     descending,
+    in_preferred_form,
     prefers_immutable,
     selected,
     shaped,
@@ -60,7 +62,8 @@ def shown(call: Call, item: Item, status: int = HTTPStatus.OK) -> Reply:
     """A message as the answer."""
     names, expanded = selected(call), "$expand" in dict(call.query)
     message = item.shown(immutable=prefers_immutable(call))
-    return Reply.of(shaped(message, names, expanded=expanded), status)
+    shape = shaped(message, names, expanded=expanded)
+    return Reply.of(in_preferred_form(call, shape), status)
 
 
 def get_message(call: Call) -> Reply:
@@ -72,6 +75,7 @@ def list_messages(call: Call) -> Reply:
 
     https://learn.microsoft.com/graph/api/user-list-messages
     """
+    check_options(call, "select", "filter", "orderby", "top", "skiptoken", "expand", "count")
     names, lets_through = selected(call), condition(call)
     last = _key(call)
     size, empty = shortened(call, top(call) or _DEFAULT_PAGE, was_empty=last.was_empty)
@@ -85,7 +89,7 @@ def list_messages(call: Call) -> Reply:
         if len(page) == size:
             following = Key(last.values, empty)
             break
-        page.append(shaped(message, names, expanded=expanded))
+        page.append(in_preferred_form(call, shaped(message, names, expanded=expanded)))
         last = Key(key)
     answer: dict[str, Any] = {"value": page}
     if following is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.sandbox.calls import ApiError, Call
 from pipeline.sandbox.clock import parse_rfc3339_ms
 from pipeline.sandbox.microsoft.errors import bad_request, graph_error
-from pipeline.sandbox.microsoft.rows import Message
+from pipeline.sandbox.microsoft.rows import Message, plain_text
 
 #: What Graph shows only to those who ask for it.
 _ON_REQUEST = frozenset(("internetMessageHeaders", "singleValueExtendedProperties"))
@@ -33,6 +33,24 @@ Condition = Callable[[Message], bool]
 def prefers_immutable(call: Call) -> bool:
     """Whether ids are wanted that survive a move; it has to be said every time."""
     return 'idtype="immutableid"' in call.headers.get("prefer", "").lower()
+
+
+def in_preferred_form(call: Call, message: Message) -> Message:
+    """The body as plain text, if that is preferred and there is one."""
+    wanted = 'outlook.body-content-type="text"' in call.headers.get("prefer", "")
+    if not wanted or "body" not in message or message["body"].get("contentType") != "html":
+        return message
+    text = plain_text(str(message["body"].get("content", "")))
+    return message | {"body": {"contentType": "text", "content": text}}
+
+
+def check_options(call: Call, *known: str) -> None:
+    """Raise 400 for an option that would otherwise be passed over in silence."""
+    for name, _ in call.query:
+        if name.startswith("$") and name[1:] not in known:
+            raise bad_request(
+                f"The query option '{name}' is not supported.", "ErrorInvalidUrlQuery"
+            )
 
 
 def page_size(call: Call, default: int = 10, most: int = 1000) -> int:

@@ -126,5 +126,9 @@ def completed(message: Message, at: datetime, number: int, email: str) -> Messag
 
 def preview(content: dict[str, Any]) -> str:
     """The beginning of a body, without its tags."""
-    text = re.sub(r"<[^>]*>", " ", str(content.get("content", "")))
-    return " ".join(text.split())[:_PREVIEW_CHARACTERS]
+    return plain_text(str(content.get("content", "")))[:_PREVIEW_CHARACTERS]
+
+
+def plain_text(content: str) -> str:
+    """The words of a text or of HTML."""
+    return " ".join(re.sub(r"<[^>]*>", " ", content).split())

@@ -84,6 +84,7 @@ def test_messages_come_newest_first_page_by_page_and_filtered(sandbox, ada, grap
         ({"$filter": "isRead eq false", "$orderby": "receivedDateTime desc"}, "InefficientFilter"),
         ({"$filter": "body/content eq 'x'"}, "ErrorInvalidUrlQueryFilter"),
         ({"$select": "colour"}, "RequestBroker--ParseUri"),
+        ({"$search": "news"}, "ErrorInvalidUrlQuery"),
     ):
         assert graph.refusal("GET", inbox, params=params) == (400, code)
 
@@ -95,6 +96,9 @@ def test_headers_come_only_when_selected(sandbox, ada, graph):
     path = f"/me/messages/{message_id}"
     assert "internetMessageHeaders" not in graph.get(path)
     assert graph.get(path)["bodyPreview"] == "Much news"
+    assert graph.get(path)["body"] == content
+    text = graph.get(path, prefer='outlook.body-content-type="text"')["body"]
+    assert text == {"contentType": "text", "content": "Much news"}
     assert graph.get(path, select="internetMessageHeaders")["internetMessageHeaders"] == headers
 
 
