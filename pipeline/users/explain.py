@@ -39,7 +39,7 @@ class Explanation:
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (r"^disconnected$", "The account was disconnected.",
      "Nothing, unless the user is to be kept in sync: then send a connect link."),
-    (r"\(invalid_grant\)", "Access was revoked, or has expired.", _CONNECT_AGAIN),
+    (r"\(invalid_grant[:)]", "Access was revoked, or has expired.", _CONNECT_AGAIN),
     (r"\(admin_policy_enforced\)|\(domainPolicy\)",
      "The user's organization does not allow this application.",
      "Ask its administrator to trust the application, then the user to connect again."),
@@ -57,6 +57,9 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (r"\(invalid_client\)|\(unauthorized_client\)|\(deleted_client\)|\(disabled_client\)",
      "The provider does not accept this application's client.",
      "Check GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET; see `headrace doctor`."),
+    (r"^Microsoft refused .*\((invalid|unauthorized)_client[:)]|AADSTS700016",
+     "Microsoft does not accept this application's client.",
+     "Check MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET; see `headrace doctor`."),
     (r"ENCRYPTION_KEYS", "The key that the credentials were encrypted with is missing.",
      "Add it to ENCRYPTION_KEYS."),
 )  # fmt: skip

@@ -11,12 +11,12 @@ from models import SyncState, User
 from pipeline.jobs import controls
 from pipeline.jobs.reading import page
 from pipeline.stores import collection, redis_client
-from pipeline.sync import states
+from pipeline.sync import lanes, states
 from pipeline.sync.dispatcher import queue_due, take_due
 from pipeline.sync.held import in_words
 
 Setting = Callable[..., None]
-MAILS, PEOPLE = "google_gmail", "google_contacts"
+MAILS, PEOPLE, MICROSOFT = "google_gmail", "google_contacts", "microsoft_mail"
 
 
 @pytest.fixture
@@ -155,6 +155,29 @@ def test_a_pause_of_something_else_changes_nothing(users: list[str]) -> None:
     pause("queue:graph")
     pause("mailbox:m1")
     assert str(queue_due()) == "25 queued"
+
+
+def test_mailboxes_have_a_lane_of_their_own(users: list[str]) -> None:
+    for number, user in enumerate(users[:4]):
+        states.ensure(user, MICROSOFT, datetime.now(UTC), mailbox_id=f"m{number}")
+    states.ensure("eve", MICROSOFT, datetime.now(UTC))  # no mailbox was opened yet
+    pause("queue:data-sync")
+    pause("mailbox:m2")
+    assert queue_due().queued == 0
+    done = queue_due(lanes.MAIL)
+    assert str(done).startswith("4 queued; mailbox m2: paused by ada until")
+    found = page("delta-sync", "waiting", limit=10).jobs
+    assert {job.job_id: job.arguments for job in found} == {
+        f"sync:{MICROSOFT}:{user}": (user, MICROSOFT, mailbox)
+        for user, mailbox in [(users[0], "m0"), (users[1], "m1"), (users[3], "m3"), ("eve", "eve")]
+    }
+    controls.resume("queue:data-sync")
+    pause("queue:delta-sync")
+    assert queue_due().queued == len(users)
+    controls.resume("mailbox:m2")
+    assert queue_due(lanes.MAIL).queued == 0
+    controls.resume("queue:delta-sync")
+    assert queue_due(lanes.MAIL).queued == 1
 
 
 def test_a_pause_that_has_ended_holds_nothing(users: list[str]) -> None:

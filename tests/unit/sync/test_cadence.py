@@ -130,6 +130,14 @@ def test_with_live_push_it_is_looked_at_slowly_all_the_same(setting: Setting) ->
     assert (unpushed.interval_seconds, unpushed.why) == (FLOOR, "busy")
 
 
+def test_mail_at_microsoft_is_looked_at_as_its_target_asks_whatever_is_pushed() -> None:
+    new = {"user_id": "u", "source": "microsoft_mail", "seq": 0}
+    watched = Watched(new)
+    assert watched.sync_until(START + 24 * HOUR).interval_seconds == BASE
+    watched.state["live_push_until"] = watched.at + HOUR
+    assert (watched.sync().interval_seconds, watched.cadence.why) == (BASE, "pushed")
+
+
 def test_once_push_has_ended_the_state_is_polled_as_its_changes_ask() -> None:
     watched = new_state(live_push_until=START + HOUR)
     watched.sync(after=2 * HOUR)
