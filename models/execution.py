@@ -20,11 +20,12 @@ class Step(EmbeddedDocument):
     """One act on a mail.
 
     `params` say what is to be done: to_folder, category, categories, is_read, flag, forward_to,
-    popup_message, return_to, by action.  `before` is the mail's state read just before, as far
-    as the act changes it; `after` the state that it leads to: folder_id, is_read, is_flagged or
-    categories; both are there before it is tried.  A step that was left `doing` is reconciled by
-    looking at the mail.  `draft_id` is the mail that a forward sends.  `observed`: the change that
-    came of it has been seen, so that it is no habit of the user.
+    popup_message; from_folder, where the mail must still be; return_to, where an undo leads.
+    `before` is the mail's state read just before, as far as the act changes it; `after` the state
+    that it leads to: folder_id, is_read, is_flagged or categories; both are there before it is
+    tried.  A step that was left `doing` is reconciled by looking at the mail.  `draft_id` is the
+    mail that a forward sends.  `observed`: the change that came of it has been seen, so that it
+    is no habit of the user.
     """
 
     action_type = StringField(required=True)

@@ -65,6 +65,7 @@ class Mailbox(Document):
     `analysis_due_at` is that of the next pattern analysis.  `work_due_at` is set when something
     has changed that may let go on what was put off, such as the end of a pause.  `mirrored` has
     the inbox rules at Microsoft that mirror ours, by rule: {graph_rule_id, digest}.
+    `mirror_checked_at` is when it was looked whether they are what they should be.
     """
 
     id = StringField(primary_key=True, max_length=64)
@@ -86,6 +87,7 @@ class Mailbox(Document):
     staging_unseen_since = DateTimeField()
     work_due_at = DateTimeField()
     mirrored = DictField()
+    mirror_checked_at = DateTimeField()
     created_at = DateTimeField(required=True)
     updated_at = DateTimeField(required=True)
 

@@ -17,6 +17,7 @@ from pymongo.client_session import ClientSession
 from models import DEFAULT_TENANT, Execution, StagedEmail
 from pipeline.config import settings
 from pipeline.errors import LeaseLost
+from pipeline.mailbox.deeds import MOVES
 from pipeline.stores import Row, collection
 
 #: States in which something is left to do.
@@ -36,12 +37,17 @@ def planned(
     `run_now` where a user has the rule run on mail that is there already.
     """
     rule_id, message_id = str(rule["_id"]), str(mail_item["id"])
+    steps = steps_of(rule)
+    first_move = next((step for step in steps if step["action_type"] in MOVES), None)
+    if first_move and mail_item.get("parentFolderId"):
+        # What its user has filed by then stays where they put it.
+        first_move["params"]["from_folder"] = mail_item["parentFolderId"]
     row = new_row(
         f"{kind}:{rule_id}:{mailbox['_id']}:{message_id}",
         kind,
         mailbox,
         message_id,
-        steps_of(rule),
+        steps,
         now,
     )
     return row | {

@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from bson import ObjectId
+from pymongo import ASCENDING
 
 from models import Mailbox, Rule, User
 from pipeline.errors import Gone, Permanent, ReauthRequired
@@ -79,10 +80,16 @@ def remove(rule: Row) -> None:
     sync(rule)
 
 
-def differing() -> Iterator[Row]:
-    """Yield connected mailboxes whose inbox rules are not what they should be."""
-    mirrors = collection(Mailbox).find({**_MIRRORS, "is_connected": True}).limit(MOST_AT_ONCE)
-    for mailbox in mirrors:
+def differing(now: datetime) -> Iterator[Row]:
+    """Yield connected mailboxes whose inbox rules are not what they should be.
+
+    Those first that have not been looked at for longest.
+    """
+    mirrors = collection(Mailbox).find({**_MIRRORS, "is_connected": True})
+    found = list(mirrors.sort("mirror_checked_at", ASCENDING).limit(MOST_AT_ONCE))
+    checked = {"_id": {"$in": [mailbox["_id"] for mailbox in found]}}
+    collection(Mailbox).update_many(checked, {"$set": {"mirror_checked_at": now}})
+    for mailbox in found:
         user = collection(User).find_one({"_id": mailbox["user_id"]})
         wanted, known = _wanted(mailbox, user), _known(mailbox)
         digests = {rule_id: mirror.digest for rule_id, mirror in wanted.items()}

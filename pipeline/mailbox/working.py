@@ -177,7 +177,7 @@ def _changed(now: datetime) -> Iterator[Row]:
     """Yield the mailboxes of which something has changed that may let go on what was put off."""
     fields = {"user_id": 1, "tenant_id": 1}
     yield from collection(Mailbox).find({"work_due_at": {"$lte": now}}, fields)
-    yield from mirroring.differing()
+    yield from mirroring.differing(now)
 
 
 def _work_in(mailbox: Row) -> Send:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ def set_mailbox(**fields: Any) -> None:
 
 
 def differing() -> int:
-    return len(list(mirroring.differing()))
+    return len(list(mirroring.differing(datetime.now(UTC))))
 
 
 def test_inbox_rules_follow_ours(box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,20 @@ def test_mail_that_its_user_moved_after_a_crash_is_left_there(
     assert box.execution("rule")["state"] == "skipped"
 
 
+def test_mail_that_its_user_filed_before_the_rule_got_to_it_stays_there(
+    box: WorkedMailbox,
+) -> None:
+    box.rule({"action_type": "archive"}, {"action_type": "mark_read"})
+    message_id = box.arrive()
+    box.sync()
+    box.sandbox.mail_move(USER, message_id, "junkemail")
+    box.work()
+    assert box.folder(message_id) == "junkemail"
+    steps = box.executed(message_id)["steps"]
+    assert [step["state"] for step in steps] == ["skipped", "done"]
+    assert steps[0]["error"] == "the mail has been moved elsewhere"
+
+
 def test_mail_that_was_changed_meanwhile_is_read_again(
     box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
