@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import httplib2
@@ -13,6 +12,8 @@ from googleapiclient.errors import HttpError
 from googleapiclient.http import BatchHttpRequest
 
 from pipeline import metrics
+from pipeline.clients import charged
+from pipeline.clients.charged import Answer, Outcome
 from pipeline.clients.composio import ComposioHttp, ComposioTransport
 from pipeline.clients.credentials import check_scopes, load_connection, mark
 from pipeline.clients.google_credentials import ConnectionCredentials
@@ -37,20 +38,13 @@ from pipeline.limits import ledger
 from pipeline.limits.profiles import profile_of
 from pipeline.stores import Row
 
-Answer = dict[str, Any]
-Outcome = Answer | HeadraceError
 #: Ours come from refreshing a token, and from Composio.
 _FAILURES = (*PROVIDER_ERRORS, HeadraceError)
 #: The library does not check answers before it takes them apart.
 _STUMBLES = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-_Send = Callable[[str, Sequence[Mapping[str, Any]]], list[Outcome]]
 
 #: Parameters that say where to go on from.
 _CURSORS = frozenset(("syncToken", "startHistoryId", "pageToken", "updatedMin"))
-#: A batch that has begun waits this long for more quota: what it has read is paid for.
-_BATCH_PATIENCE_SECONDS = 10.0
-#: A failure that took longer has held the thread for long enough; the job is tried again.
-_QUICK_SECONDS = 5.0
 
 
 class GoogleClient:
@@ -95,7 +89,9 @@ class GoogleClient:
         passing.  Raises any of pipeline.errors; a token that is refused although it
         was just refreshed marks the connection.
         """
-        [outcome] = self._charged(method, [params], self._send_single)
+        [outcome] = charged.made(
+            [params], partial(self._take, method), partial(self._send_single, method)
+        )
         if isinstance(outcome, HeadraceError):
             raise outcome
         return outcome
@@ -110,47 +106,8 @@ class GoogleClient:
         """
         size = _batch_size(method) if self._transport.takes_batches else 1
         send = self._send_batch if size > 1 else self._send_single
-        outcomes: list[Outcome] = []
-        for start in range(0, len(params), size):
-            part = params[start : start + size]
-            if outcomes and isinstance(outcomes[-1], RateLimited):
-                outcomes += [outcomes[-1]] * len(part)
-            else:
-                first = _BATCH_PATIENCE_SECONDS if outcomes else None
-                outcomes += self._charged(method, part, send, first, _BATCH_PATIENCE_SECONDS)
-        return list(outcomes)
-
-    def _charged(
-        self,
-        method: str,
-        params: Sequence[Mapping[str, Any]],
-        send: _Send,
-        first_wait_seconds: float | None = None,
-        second_wait_seconds: float | None = None,
-    ) -> list[Outcome]:
-        """Take the units, send, and send once more what a moment's wait may mend.
-
-        The waits are those for quota, before each of the two; None: as is set.
-        """
-        try:
-            self._take(method, len(params), first_wait_seconds)
-        except RateLimited as refused:
-            return [refused] * len(params)
-        started = time.monotonic()
-        outcomes = send(method, params)
-        failed = [i for i, o in enumerate(outcomes) if isinstance(o, Transient | RateLimited)]
-        if not failed or time.monotonic() - started > _QUICK_SECONDS:
-            return outcomes
-        if any(isinstance(outcomes[i], Transient) for i in failed):
-            time.sleep(random.uniform(0.1, 0.3))
-        try:
-            # After a 429 this waits as long as the provider asked, or gives up.
-            self._take(method, len(failed), second_wait_seconds)
-        except RateLimited:
-            return outcomes
-        for i, outcome in zip(failed, send(method, [params[i] for i in failed]), strict=True):
-            outcomes[i] = outcome
-        return outcomes
+        take = partial(self._take, method)
+        return list(charged.made_in_batches(params, size, take, partial(send, method)))
 
     def _take(self, method: str, count: int, max_wait_seconds: float | None) -> None:
         profile = profile_of(method)

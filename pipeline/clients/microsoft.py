@@ -8,15 +8,15 @@ https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from pipeline.clients import charged
+from pipeline.clients.charged import Answer, Outcome
 from pipeline.clients.credentials import check_scopes, load_connection, mark
 from pipeline.clients.microsoft_credentials import MicrosoftCredentials
 from pipeline.clients.microsoft_requests import MOST_IN_BATCH, GraphRequest, link_path
-from pipeline.clients.microsoft_wire import Answer, GraphWire, Outcome, Refused
+from pipeline.clients.microsoft_wire import GraphWire, Refused
 from pipeline.errors import (
     Changed,
     HeadraceError,
@@ -26,13 +26,8 @@ from pipeline.errors import (
     Transient,
 )
 from pipeline.limits import ledger
-from pipeline.limits.profiles import profile_of
+from pipeline.limits.profiles import MICROSOFT_MAIL
 from pipeline.stores import Row
-
-#: A batch that has begun waits this long for more quota: what it has read is paid for.
-_BATCH_PATIENCE_SECONDS = 10.0
-#: A failure that took longer has held the thread for long enough; the job is tried again.
-_QUICK_SECONDS = 5.0
 
 
 class MicrosoftClient:
@@ -99,7 +94,7 @@ class MicrosoftClient:
         """
         request = GraphRequest.of(method, params)
         kept = self._prefetched.pop(request.path, None) if request.follows_link else None
-        outcome = self._charged([request])[0] if kept is None else kept
+        outcome = kept if kept is not None else self._alone(request)
         if isinstance(outcome, HeadraceError):
             raise outcome
         return outcome
@@ -123,57 +118,18 @@ class MicrosoftClient:
             if not isinstance(outcome, Transient | RateLimited):
                 self._prefetched[request.path] = outcome
 
+    def _alone(self, request: GraphRequest) -> Outcome:
+        [outcome] = charged.made([request], self._take, self._authorized, may_mend=_may_mend)
+        return outcome
+
     def _in_batches(self, wanted: Sequence[GraphRequest]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        for start in range(0, len(wanted), MOST_IN_BATCH):
-            part = wanted[start : start + MOST_IN_BATCH]
-            if outcomes and isinstance(outcomes[-1], RateLimited):
-                outcomes += [outcomes[-1]] * len(part)
-            else:
-                first = _BATCH_PATIENCE_SECONDS if outcomes else None
-                outcomes += self._charged(part, first, _BATCH_PATIENCE_SECONDS)
-        return outcomes
-
-    def _charged(
-        self,
-        wanted: Sequence[GraphRequest],
-        first_wait_seconds: float | None = None,
-        second_wait_seconds: float | None = None,
-    ) -> list[Outcome]:
-        """Take the units, send, and send once more what a moment's wait may mend.
-
-        The waits are those for quota, before each of the two; None: as is set.
-        """
-        try:
-            self._take(wanted, first_wait_seconds)
-        except RateLimited as refused:
-            return [refused] * len(wanted)
-        started = time.monotonic()
-        outcomes = self._authorized(wanted)
-        failed = [i for i, o in enumerate(outcomes) if _may_mend(o, wanted[i])]
-        if not failed or time.monotonic() - started > _QUICK_SECONDS:
-            return outcomes
-        if any(not isinstance(outcomes[i], RateLimited) for i in failed):
-            time.sleep(random.uniform(0.1, 0.3))
-        again = [wanted[i] for i in failed]
-        try:
-            # After a 429 this waits as long as Graph asked, or gives up.
-            self._take(again, second_wait_seconds)
-        except RateLimited:
-            return outcomes
-        for i, outcome in zip(failed, self._authorized(again), strict=True):
-            outcomes[i] = outcome
-        return outcomes
-
-    def _take(self, wanted: Sequence[GraphRequest], max_wait_seconds: float | None) -> None:
-        method = wanted[0].method
-        ledger.take(
-            profile_of(method),
-            self._mailbox,
-            method,
-            len(wanted),
-            max_wait_seconds=max_wait_seconds,
+        return charged.made_in_batches(
+            wanted, MOST_IN_BATCH, self._take, self._authorized, may_mend=_may_mend
         )
+
+    def _take(self, count: int, max_wait_seconds: float | None) -> None:
+        # Graph counts requests, whatever they ask for.
+        ledger.take(MICROSOFT_MAIL, self._mailbox, "GET", count, max_wait_seconds=max_wait_seconds)
 
     def _authorized(self, wanted: Sequence[GraphRequest]) -> list[Outcome]:
         """Send with a token; if it is refused, once more with a new one.
@@ -205,8 +161,7 @@ class MicrosoftClient:
             return outcome
         meaning = outcome.refusal.meaning(follows_link=request.follows_link)
         if isinstance(meaning, RateLimited):
-            profile = profile_of(request.method)
-            ledger.learn(profile, self._mailbox, meaning.scope, meaning.retry_after_seconds)
+            ledger.learn(MICROSOFT_MAIL, self._mailbox, meaning.scope, meaning.retry_after_seconds)
         if isinstance(meaning, ReauthRequired) and outcome.refusal.status == 401:
             mark(self.connection, "needs_reauth", str(meaning))
         if isinstance(meaning, ReauthRequired | Misconfigured):

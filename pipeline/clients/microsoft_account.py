@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tzlocal.windows_tz import win_tz
 
+from pipeline.clients.charged import Outcome
 from pipeline.clients.microsoft_requests import GraphRequest
-from pipeline.clients.microsoft_wire import GraphWire, Outcome, Refused
+from pipeline.clients.microsoft_wire import GraphWire, Refused
 from pipeline.errors import HeadraceError, Permanent
 from pipeline.limits import ledger
 from pipeline.limits.profiles import MICROSOFT_MAIL

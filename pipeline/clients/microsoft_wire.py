@@ -15,6 +15,7 @@ from redis.lock import Lock
 from requests.auth import AuthBase
 
 from pipeline import metrics
+from pipeline.clients.charged import Outcome
 from pipeline.clients.microsoft_errors import Refusal
 from pipeline.clients.microsoft_requests import GraphRequest, root_url
 from pipeline.config import settings
@@ -22,9 +23,6 @@ from pipeline.errors import HeadraceError, Permanent, RateLimited, Transient
 from pipeline.stores import redis_client
 
 log = logging.getLogger(__name__)
-
-Answer = dict[str, Any]
-Outcome = Answer | HeadraceError
 
 _BATCH = GraphRequest("POST /$batch", "/$batch")
 #: How much longer than a request may take a killed worker's lock keeps the mailbox.

@@ -248,7 +248,7 @@ def test_silence_is_given_up_after_the_timeout_and_not_asked_again(
 ) -> None:
     connection = connect(calendars=1)
     setting(PROVIDER_TIMEOUT_SECONDS=0.5)
-    monkeypatch.setattr("pipeline.clients.google._QUICK_SECONDS", 0.4)
+    monkeypatch.setattr("pipeline.clients.charged._QUICK_SECONDS", 0.4)
     with GoogleClient(connection) as client:
         client.call("calendar.calendarList.list")
         sandbox.fault("hang", match=ON_EVENTS, times=2, params={"seconds": 2})

@@ -82,8 +82,9 @@ def test_mail_is_read_moved_and_followed(mailbox: Mailbox, sandbox: SandboxClien
         "POST /me/messages/{id}/move", id=mail_id, body={"destinationId": "archive"}
     )
     assert moved["id"] == mail_id == mail["id"]
-    [gone] = client.call("GET", url=link)["value"]
-    assert (gone["id"], "@removed" in gone) == (mail_id, True)
+    assert mail_id in [
+        one["id"] for one in client.call("GET", url=link)["value"] if "@removed" in one
+    ]
     draft = client.call("POST /me/messages/{id}/createForward", id=mail_id, body={})
     assert client.call("DELETE /me/messages/{id}", id=draft["id"]) == {}
     with pytest.raises(Gone):
