@@ -39,6 +39,11 @@ PROJECTED = Counter(
 PROJECTION_FAILURES = Counter(
     "headrace_projection_failures_total", "Advances of a projection that failed.", ["projection"]
 )
+MAIL_EXECUTIONS = Counter(
+    "headrace_mail_executions_total",
+    "What was done to mail, by kind (rule, run_now, execute, rescue, undo) and how it ended.",
+    ["kind", "state"],
+)
 JOBS_ENQUEUED = Counter(
     "headrace_jobs_enqueued_total",
     "Jobs that were sent, by result: created, or duplicate of one that waits, is delayed or runs.",

@@ -14,6 +14,7 @@ from pipeline.mailbox.checks import rule_of
 from pipeline.mailbox.deeds import UNDOABLE
 from pipeline.mailbox.holding import Hold
 from pipeline.mailbox.running import ALREADY_SO, GONE
+from pipeline.metrics import MAIL_EXECUTIONS
 from pipeline.stores import Row, collection, mongodb
 
 #: Of so many executions of a rule each is told; the later ones only in summary.
@@ -37,6 +38,7 @@ def finish(hold: Hold, execution: Row, now: datetime) -> None:
 
     with mongodb().client.start_session() as session:
         session.with_transaction(transact)
+    MAIL_EXECUTIONS.labels(execution["kind"], state).inc()
     execution |= {"state": state, "reason": reason}
     hold.staged += sum(
         s["action_type"] == "stage" and s["state"] == "done" for s in execution["steps"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from worked_mailbox import SHOP, USER, WorkedMailbox
 
 from models import Execution, Mailbox, Notification, StagedEmail
 from pipeline.errors import Gone, Permanent, Unfinished
-from pipeline.mailbox import rules, staged_rows, staging
+from pipeline.mailbox import holding, org_rules, rules, staged_rows, staging
 from pipeline.mailbox.deeds import MOVE
 from pipeline.stores import collection
 
@@ -169,6 +170,52 @@ def test_a_kill_switch_a_whitelist_and_a_rule_that_ends_keep_staged_mail(
     rules.delete(USER, str(row["rule_id"]), by=USER)  # between claim and act: it is returned
     box.work()
     assert (box.staged(again)["status"], box.folder(again)) == ("rescued", "inbox")
+
+
+def test_what_cannot_be_executed_is_told_once_and_may_still_be_returned(
+    staged: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = staged
+    message_id, staged_id = box.stage()
+
+    class Refusing(holding.MicrosoftClient):
+        def call(self, method: str, **params: Any) -> Any:
+            if method == MOVE:
+                raise Permanent("Microsoft will not")
+            return super().call(method, **params)
+
+    with monkeypatch.context() as context:
+        context.setattr(holding, "MicrosoftClient", Refusing)
+        box.let_it_wait()
+        box.work()
+        row = box.staged(message_id)
+        assert (row["status"], row["error"]) == ("failed", "Microsoft will not")
+        assert "due_at" not in row
+        assert "cleanup_at" not in row
+        assert staging.rescue(USER, staged_id, USER).status == "failed"
+    told = collection(Notification).find({"type": "system"})
+    assert {one["title"] for one in told} == {
+        "Staged mail could not be deleted",
+        "Staged mail could not be returned",
+    }
+    assert staging.rescue(USER, staged_id, USER).status == "rescued"
+    assert box.folder(message_id) == "inbox"
+
+
+def test_a_tenants_rule_stages_too_and_its_end_returns_the_mail(box: WorkedMailbox) -> None:
+    mailbox = collection(Mailbox).find_one({}) or {}
+    rule_id = org_rules.create(
+        mailbox["tenant_id"],
+        name="No shops",
+        conditions={"sender_email": SHOP},
+        actions=[{"action_type": "delete"}],
+        by="admin",
+    )
+    message_id, _ = box.stage()
+    assert box.folder(message_id) == STAGING
+    org_rules.delete(mailbox["tenant_id"], rule_id, by="admin")
+    box.work()
+    assert (box.staged(message_id)["status"], box.folder(message_id)) == ("rescued", "inbox")
 
 
 def test_mail_is_executed_within_working_hours_only(staged: WorkedMailbox) -> None:
