@@ -45,10 +45,11 @@ _HABITS = {NEWS: ("deleted", "fld-deleted"), SHOP: ("read", ""), POWER: ("moved"
 
 @dataclass
 class Seeded:
-    """Ids of what there is."""
+    """Ids of what there is; they count up from `next_id`, if it is not 0."""
 
     user_id: str
     mailbox_id: str
+    next_id: int = 0
     patterns: dict[str, str] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     staged: list[str] = field(default_factory=list)
@@ -59,10 +60,19 @@ class Seeded:
         """The address of its page."""
         return f"/admin/mailboxes/{self.mailbox_id}"
 
+    def new_id(self) -> ObjectId:
+        """Return an id for a row."""
+        if not self.next_id:
+            return ObjectId()
+        self.next_id += 1
+        return ObjectId(f"{self.next_id - 1:024x}")
 
-def seed(user_id: str = "ada", tenant_id: str = "acme", *, mails: int = 20) -> Seeded:
+
+def seed(
+    user_id: str = "ada", tenant_id: str = "acme", *, mails: int = 20, first_id: int = 0
+) -> Seeded:
     """Have a user with a mailbox that was watched for some weeks."""
-    made = Seeded(user_id, f"mbx-{user_id}")
+    made = Seeded(user_id, f"mbx-{user_id}", first_id)
     _user(made, tenant_id)
     _folders(user_id)
     for number, sender in enumerate(_HABITS):
@@ -225,7 +235,7 @@ def _patterns(made: Seeded, tenant_id: str) -> None:
     }
     for name, (sender, kind, action, status, confidence) in wanted.items():
         row = {
-            "_id": ObjectId(),
+            "_id": made.new_id(),
             "user_id": made.user_id,
             "tenant_id": tenant_id,
             "mailbox_id": made.mailbox_id,
@@ -266,7 +276,7 @@ def _rules(made: Seeded, tenant_id: str) -> None:
     }
     for priority, (name, (conditions, action)) in enumerate(wanted.items()):
         row = {
-            "_id": ObjectId(),
+            "_id": made.new_id(),
             "user_id": made.user_id,
             "tenant_id": tenant_id,
             "mailbox_id": made.mailbox_id,
@@ -290,7 +300,7 @@ def _staged(made: Seeded, tenant_id: str) -> None:
     for number, status in enumerate(("staged", "staged", "rescued")):
         staged_at = now() - timedelta(hours=2 + number)
         row = {
-            "_id": ObjectId(),
+            "_id": made.new_id(),
             "user_id": made.user_id,
             "tenant_id": tenant_id,
             "mailbox_id": made.mailbox_id,
@@ -300,6 +310,7 @@ def _staged(made: Seeded, tenant_id: str) -> None:
             "sender_name": "Winner",
             "subject": "You have won",
             "original_folder": "fld-inbox",
+            "staging_folder": "fld-staging",
             "staged_at": staged_at,
             "expires_at": staged_at + timedelta(hours=24),
             "status": status,
@@ -338,7 +349,7 @@ def _audit(made: Seeded, tenant_id: str) -> None:
     }
     for name, fields in wanted.items():
         row = {
-            "_id": ObjectId(),
+            "_id": made.new_id(),
             "user_id": made.user_id,
             "tenant_id": tenant_id,
             "mailbox_id": made.mailbox_id,

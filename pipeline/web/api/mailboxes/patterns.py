@@ -30,7 +30,7 @@ from pipeline.web.api.mailboxes.views import MASKED
 from pipeline.web.api.problems import documented, invalid
 
 router = APIRouter(
-    prefix="/mailboxes/{mailbox:id}/patterns",
+    prefix="/mailboxes/{mailbox:id}",
     tags=["mail patterns"],
     responses=documented(404),
     dependencies=[stores("mongodb")],
@@ -132,7 +132,7 @@ class PatternOutcomes(BaseModel):
     outcomes: list[PatternOutcome]
 
 
-@router.get("")
+@router.get("/patterns")
 def list_patterns(
     caller: Reads,
     mailbox: MailboxId,
@@ -153,7 +153,7 @@ def list_patterns(
     return PatternList(patterns=shown, next=shown[-1].id if len(found) > limit else None)
 
 
-@router.post("/batch", responses=_ACTS)
+@router.post("/pattern-decisions", responses=_ACTS)
 def decide_patterns(
     request: Request, caller: Writes, mailbox: MailboxId, wanted: PatternBatch
 ) -> PatternOutcomes:
@@ -165,14 +165,14 @@ def decide_patterns(
     return PatternOutcomes(outcomes=outcomes)
 
 
-@router.get("/{pattern}")
+@router.get("/patterns/{pattern}")
 def get_pattern(caller: Reads, mailbox: MailboxId, pattern: PatternId) -> PatternView:
     """Tell of one pattern, with its evidence."""
     row = reading.find(mailbox_of(caller, mailbox), pattern)
     return pattern_view(row, reveal=reveals(caller))
 
 
-@router.get("/{pattern}/simulation")
+@router.get("/patterns/{pattern}/simulation")
 def simulate_pattern(
     caller: Reads, mailbox: MailboxId, pattern: PatternId, days: Days = 90
 ) -> Simulation:
@@ -182,7 +182,7 @@ def simulate_pattern(
     return simulated(row["user_id"], conditions, days, reveal=reveals(caller))
 
 
-@router.post("/{pattern}/approve", responses=_ACTS)
+@router.post("/patterns/{pattern}/approve", responses=_ACTS)
 def approve_pattern(
     request: Request, caller: Writes, mailbox: MailboxId, pattern: PatternId
 ) -> ApprovalView:
@@ -193,7 +193,7 @@ def approve_pattern(
     return _approval(approved, reveal=reveals(caller))
 
 
-@router.post("/{pattern}/customize", responses=_ACTS)
+@router.post("/patterns/{pattern}/customize", responses=_ACTS)
 def customize_pattern(
     request: Request, caller: Writes, mailbox: MailboxId, pattern: PatternId, wanted: Customized
 ) -> ApprovalView:
@@ -204,7 +204,7 @@ def customize_pattern(
     return _approval(approved, reveal=reveals(caller))
 
 
-@router.post("/{pattern}/unapprove", responses=_ACTS)
+@router.post("/patterns/{pattern}/unapprove", responses=_ACTS)
 def unapprove_pattern(
     request: Request, caller: Writes, mailbox: MailboxId, pattern: PatternId
 ) -> PatternView:
@@ -215,7 +215,7 @@ def unapprove_pattern(
     return pattern_view(row, reveal=reveals(caller))
 
 
-@router.post("/{pattern}/reject", responses=_ACTS)
+@router.post("/patterns/{pattern}/reject", responses=_ACTS)
 def reject_pattern(
     request: Request, caller: Writes, mailbox: MailboxId, pattern: PatternId
 ) -> PatternView:
@@ -226,7 +226,7 @@ def reject_pattern(
     return pattern_view(row, reveal=reveals(caller))
 
 
-@router.post("/{pattern}/suppress", responses=_ACTS)
+@router.post("/patterns/{pattern}/suppress", responses=_ACTS)
 def suppress_pattern(
     request: Request, caller: Writes, mailbox: MailboxId, pattern: PatternId, wanted: Suppression
 ) -> Suppressed:

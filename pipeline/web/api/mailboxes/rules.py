@@ -28,9 +28,10 @@ from pipeline.web.api.mailboxes.rule_views import (
 )
 from pipeline.web.api.mailboxes.simulations import Simulation, simulated
 from pipeline.web.api.problems import documented
+from pipeline.web.paths import segment
 
 router = APIRouter(
-    prefix="/mailboxes/{mailbox:id}/rules",
+    prefix="/mailboxes/{mailbox:id}",
     tags=["mail rules"],
     responses=documented(404),
     dependencies=[stores("mongodb")],
@@ -52,7 +53,7 @@ class RuleRun(BaseModel):
     mails: int = Field(description="So many; it goes on by itself, and the audit tells of it.")
 
 
-@router.get("")
+@router.get("/rules")
 def list_rules(caller: Reads, mailbox: MailboxId) -> RuleList:
     """List the rules of a mailbox, first to last; those of its tenant come after them."""
     row = mailbox_of(caller, mailbox)
@@ -60,7 +61,7 @@ def list_rules(caller: Reads, mailbox: MailboxId) -> RuleList:
     return RuleList(rules=[rule_view(rule, reveal=reveals(caller)) for rule in found])
 
 
-@router.post("", status_code=201, responses=documented(409))
+@router.post("/rules", status_code=201, responses=documented(409))
 def create_rule(
     request: Request, response: Response, caller: Writes, mailbox: MailboxId, wanted: RuleWanted
 ) -> RuleView:
@@ -72,13 +73,12 @@ def create_rule(
     with acting(request, caller, "rule.create", f"mailbox {mailbox}") as row:
         rule_id = rules.create(user_id, mailbox, **wanted.values(), by=caller.actor)
         row.details["rule"] = rule_id
-    response.headers["Location"] = (
-        f"{request.scope['root_path']}/mailboxes/{mailbox}/rules/{rule_id}"
-    )
+    at = f"/mailboxes/{segment(mailbox)}/rules/{rule_id}"
+    response.headers["Location"] = request.scope["root_path"] + at
     return rule_view(rules.get(user_id, rule_id), reveal=reveals(caller))
 
 
-@router.put("/order", responses=documented(409))
+@router.put("/rule-order", responses=documented(409))
 def order_rules(request: Request, caller: Writes, mailbox: MailboxId, wanted: Order) -> RuleList:
     """Say which rules come first."""
     user_id = mailbox_of(caller, mailbox)["user_id"]
@@ -87,21 +87,21 @@ def order_rules(request: Request, caller: Writes, mailbox: MailboxId, wanted: Or
     return list_rules(caller, mailbox)
 
 
-@router.post("/simulations")
+@router.post("/rule-simulations")
 def simulate_rule(caller: Reads, mailbox: MailboxId, wanted: SimulationWanted) -> Simulation:
     """Look up which mail that has arrived a rule would have met; nothing is done."""
     user_id = mailbox_of(caller, mailbox)["user_id"]
     return simulated(user_id, wanted.conditions.values(), wanted.days, reveal=reveals(caller))
 
 
-@router.get("/{rule}")
+@router.get("/rules/{rule}")
 def get_rule(caller: Reads, mailbox: MailboxId, rule: RuleId) -> RuleView:
     """Tell of one rule."""
     user_id = mailbox_of(caller, mailbox)["user_id"]
     return rule_view(rules.get(user_id, rule), reveal=reveals(caller))
 
 
-@router.patch("/{rule}", responses=documented(409))
+@router.patch("/rules/{rule}", responses=documented(409))
 def change_rule(
     request: Request, caller: Writes, mailbox: MailboxId, rule: RuleId, wanted: RuleChanges
 ) -> RuleView:
@@ -112,7 +112,7 @@ def change_rule(
     return rule_view(row, reveal=reveals(caller))
 
 
-@router.delete("/{rule}", status_code=204, responses=documented(409))
+@router.delete("/rules/{rule}", status_code=204, responses=documented(409))
 def delete_rule(request: Request, caller: Writes, mailbox: MailboxId, rule: RuleId) -> None:
     """Delete a rule; what it has staged goes back where it was."""
     user_id = mailbox_of(caller, mailbox)["user_id"]
@@ -120,7 +120,7 @@ def delete_rule(request: Request, caller: Writes, mailbox: MailboxId, rule: Rule
         rules.delete(user_id, rule, by=caller.actor)
 
 
-@router.get("/{rule}/simulation")
+@router.get("/rules/{rule}/simulation")
 def simulate_own_rule(
     caller: Reads, mailbox: MailboxId, rule: RuleId, days: Days = 90
 ) -> Simulation:
@@ -131,7 +131,7 @@ def simulate_own_rule(
 
 
 @router.post(
-    "/{rule}/runs", status_code=202, responses=documented(409), dependencies=[stores("redis")]
+    "/rules/{rule}/runs", status_code=202, responses=documented(409), dependencies=[stores("redis")]
 )
 def run_rule(request: Request, caller: Writes, mailbox: MailboxId, rule: RuleId) -> RuleRun:
     """Do to mail that is there already what the rule does to new mail; it can be undone."""

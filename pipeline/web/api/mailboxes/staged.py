@@ -165,7 +165,7 @@ def execute_mail(
         return _outcome(staging.execute_now(user_id, staged, caller.actor))
 
 
-@router.post("/staged/batch", responses=_ACTS, dependencies=[stores("redis")])
+@router.post("/staged-decisions", responses=_ACTS, dependencies=[stores("redis")])
 def settle_staged(
     request: Request, caller: Writes, mailbox: MailboxId, wanted: Batch
 ) -> OutcomeList:

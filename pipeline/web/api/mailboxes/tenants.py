@@ -24,6 +24,7 @@ from pipeline.web.api.mailboxes.rule_views import (
 )
 from pipeline.web.api.mailboxes.views import MASKED
 from pipeline.web.api.problems import documented, not_found
+from pipeline.web.paths import segment
 
 router = APIRouter(
     prefix="/tenants/{tenant:id}",
@@ -85,11 +86,13 @@ def create_org_rule(
     with acting(request, caller, "org_rule.create", f"tenant {tenant}") as row:
         rule_id = org_rules.create(tenant, **wanted.values(), by=caller.actor)
         row.details["rule"] = rule_id
-    response.headers["Location"] = f"{request.scope['root_path']}/tenants/{tenant}/mail-rules"
+    response.headers["Location"] = (
+        f"{request.scope['root_path']}/tenants/{segment(tenant)}/mail-rules"
+    )
     return rule_view(org_rules.get(tenant, rule_id), reveal=reveals(caller))
 
 
-@router.put("/mail-rules/order", responses=_ACTS)
+@router.put("/mail-rule-order", responses=_ACTS)
 def order_org_rules(request: Request, caller: Writes, tenant: TenantId, wanted: Order) -> RuleList:
     """Say which rules of a tenant come first."""
     _check(caller, tenant)
