@@ -33,6 +33,18 @@ def change(run: Run, index: int) -> None:
     _Change(run, index).do()
 
 
+def reconcile(run: Run, index: int) -> None:
+    """Write of a step that was begun before whether it is over, as the mail shows.
+
+    Raises Gone if the mail is gone.
+    """
+    step, kind = run.steps[index], str(run.steps[index]["action_type"])
+    if _is_done(kind, step, run.mail):
+        run.write(index, "done")
+    elif kind in MOVES and not holds(run.mail, step["before"]):
+        run.write(index, "skipped", _ELSEWHERE)
+
+
 class _Change:
     def __init__(self, run: Run, index: int) -> None:
         self._run = run
@@ -42,8 +54,6 @@ class _Change:
         self._replaced = False
 
     def do(self) -> None:
-        if self._step["state"] == "doing" and self._is_reconciled():
-            return
         for _ in range(_READS):
             deed = self._deed()
             if self._is_needless(deed) or not self._begin(deed):
@@ -52,17 +62,6 @@ class _Change:
                 return
             self._run.read_again()
         raise Transient("the mail is being changed by others")
-
-    def _is_reconciled(self) -> bool:
-        """Return whether what was begun before is over, as the mail shows."""
-        mail, step = self._run.mail, self._step
-        if _is_done(self._kind, step, mail):
-            self._end("done")
-            return True
-        if self._kind in MOVES and not holds(mail, step["before"]):
-            self._end("skipped", _ELSEWHERE)
-            return True
-        return False
 
     def _deed(self) -> Deed:
         return deed_of(self._step, self._run.mail, self._destination())

@@ -21,6 +21,7 @@ from pipeline.stores import Row, collection
 ONCE_WITHIN = timedelta(minutes=15)
 #: Our forwarded mail carries this, so that rules of two mailboxes send it round in no circle.
 HEADER = "X-Headrace-Forward"
+_UNKNOWN = "its draft is gone, and it is not known whether it was sent"
 _DRAFTS = "GET /me/mailFolders/{id}/messages"
 _DRAFTS_LOOKED_AT = 50
 
@@ -37,7 +38,18 @@ def forward(run: Run, index: int) -> None:
         run.write(index, "skipped", why_not)
         return
     draft_id = step.get("draft_id") or _drafted(run, index, recipients)
-    _send(run, index, draft_id, was_tried=bool(step.get("draft_id")))
+    _send(run, index, draft_id)
+
+
+def reconcile(run: Run, index: int) -> None:
+    """Write of a forward that was begun before whether it is over, as its draft shows."""
+    draft_id = run.steps[index].get("draft_id")
+    try:
+        if draft_id and _was_sent(run, draft_id):
+            run.write(index, "done")
+    except Gone:
+        # It was deleted as a draft, or as sent: to send another might be once too often.
+        run.write(index, "failed", _UNKNOWN)
 
 
 def _why_not(run: Run, recipients: list[str]) -> str:
@@ -110,13 +122,11 @@ def _lost_draft(run: Run, mark: str) -> str | None:
     return next((str(draft["id"]) for draft in drafts if _header(draft) == mark), None)
 
 
-def _send(run: Run, index: int, draft_id: str, *, was_tried: bool) -> None:
+def _send(run: Run, index: int, draft_id: str) -> None:
     try:
-        if not (was_tried and _was_sent(run, draft_id)):
-            run.hold.client.call("POST /me/messages/{id}/send", id=draft_id)
+        run.hold.client.call("POST /me/messages/{id}/send", id=draft_id)
     except Gone:
-        # It was deleted as a draft, or as sent: to send another might be once too often.
-        run.write(index, "failed", "its draft is gone, and it is not known whether it was sent")
+        run.write(index, "failed", _UNKNOWN)
     except Permanent as refused:
         run.write(index, "failed", str(refused))
     else:

@@ -80,19 +80,29 @@ def _perform(hold: Hold, execution: Row) -> None:
     run = Run(hold, execution)
     try:
         for index in range(len(run.steps)):
-            if run.steps[index]["state"] in OVER:
-                continue
-            against = _objection(run)
+            against = None if _is_over(run, index) else _objection(run)
             if against is not None:
                 if _is_put_off(run, against):
                     return
                 break
-            _step(run, index)
+            if run.steps[index]["state"] not in OVER:
+                _step(run, index)
             if run.steps[index]["state"] == "failed" and execution["kind"] != "undo":
                 run.end_rest("skipped", "a step before it has failed")
     except Gone:
         run.end_rest("skipped", GONE)
     outcomes.finish(hold, execution, datetime.now(UTC))
+
+
+def _is_over(run: Run, index: int) -> bool:
+    """Return whether a step is over.
+
+    What was begun is looked at before anything can speak against it: it may be done.
+    """
+    step = run.steps[index]
+    if step["state"] == "doing" and step["action_type"] != "popup":
+        _RECONCILE.get(step["action_type"], changing.reconcile)(run, index)
+    return run.steps[index]["state"] in OVER
 
 
 def _objection(run: Run) -> Objection | None:
@@ -150,4 +160,5 @@ def _pop_up(run: Run, index: int) -> None:
     run.write(index, "done")
 
 
+_RECONCILE = {"forward": forwarding.reconcile}
 _ACTS = {"popup": _pop_up, "forward": forwarding.forward}

@@ -253,6 +253,25 @@ def test_staging_that_died_resumes_without_a_second_row(
     assert len(box.audited("email_staged")) == 2
 
 
+def test_what_was_moved_before_its_process_died_is_staged_whatever_was_set_since(
+    staged: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = staged
+    message_id = box.arrive()
+    box.sync()
+    with box.dying(monkeypatch, MOVE, after=True):
+        box.work()
+    whitelist = {"settings.whitelisted_senders": [SHOP]}
+    collection(Mailbox).update_one({}, {"$set": whitelist})
+    collection(Execution).update_many({}, {"$set": {"due_at": LONG_AGO}})
+    box.work()
+    assert (box.staged(message_id)["status"], box.folder(message_id)) == ("staged", STAGING)
+    assert len(box.audited("email_staged")) == 1
+    box.let_it_wait()
+    box.work()
+    assert (box.staged(message_id)["status"], box.folder(message_id)) == ("rescued", "inbox")
+
+
 def test_a_rescue_before_the_mail_was_moved_keeps_it(
     staged: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
