@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from pipeline.jobs.redaction import masked
+from pipeline.mailbox import mailboxes
 from pipeline.sync.held import pauses_of_syncs
 from pipeline.users import acting, dry_runs, erasing, leaving
 from pipeline.users.status import UserStatus, status_of
 from pipeline.web.connect.links import HOUR_SECONDS, connect_link
+from pipeline.web.connect.providers import PROVIDERS
 from pipeline.web.pages import Conflict, Done, NotFound, Visit, action, page
 from pipeline.web.paths import segment
 from pipeline.web.stores import part
@@ -33,6 +36,7 @@ def _read(visit: Visit) -> Mapping[str, Any]:
         return status
 
     user = part("mongodb", read, keep=f"user {user_id}")
+    mailbox = part("mongodb", lambda: mailboxes.of_user(user_id)).value
     sources = [source.source for source in user.value.sources] if user.value else []
     jobs = f'user:"{user_id}"'
     return {
@@ -43,6 +47,7 @@ def _read(visit: Visit) -> Mapping[str, Any]:
         "pauses": pauses,
         "tried": part("redis", lambda: dry_runs.tried(user_id, sources)),
         "lasting": list(_PAUSES.items()),
+        "mailbox_url": f"/admin/mailboxes/{segment(mailbox['_id'])}" if mailbox else "",
         "jobs_url": f"/admin/jobs?q={segment(jobs)}",
         "failed_url": f"/admin/jobs?state=failed&q={segment(jobs)}",
         "subscriptions_url": f"/admin/subscriptions?user={segment(user_id)}",
@@ -52,16 +57,20 @@ def _read(visit: Visit) -> Mapping[str, Any]:
 def _read_link(visit: Visit) -> Mapping[str, Any]:
     user_id = visit.path["user_id"]
 
-    def read() -> str:
+    def read() -> list[tuple[str, str]]:
         status = status_of(user_id, pauses=())
         if status is None:
             raise NotFound(f"there is no user {user_id!r}")
-        return connect_link(user_id, lifetime_seconds=_LINK_SECONDS, tenant_id=status.tenant_id)
+        made = partial(connect_link, user_id, lifetime_seconds=_LINK_SECONDS)
+        return [
+            (one.title, made(provider=one.name, tenant_id=status.tenant_id))
+            for one in PROVIDERS.values()
+        ]
 
     return {
         "title": f"Connect link for {user_id}",
         "url": f"{_LIST}/{segment(user_id)}",
-        "link": part("mongodb", read),
+        "links": part("mongodb", read),
         "hours": _LINK_SECONDS // HOUR_SECONDS,
     }
 
