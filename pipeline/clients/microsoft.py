@@ -15,7 +15,7 @@ from pipeline.clients import charged
 from pipeline.clients.charged import Answer, Outcome
 from pipeline.clients.credentials import check_scopes, load_connection, mark
 from pipeline.clients.microsoft_credentials import MicrosoftCredentials
-from pipeline.clients.microsoft_requests import MOST_IN_BATCH, GraphRequest, link_path
+from pipeline.clients.microsoft_requests import GraphRequest, link_path
 from pipeline.clients.microsoft_wire import GraphWire, Refused
 from pipeline.errors import (
     Changed,
@@ -123,8 +123,9 @@ class MicrosoftClient:
         return outcome
 
     def _in_batches(self, wanted: Sequence[GraphRequest]) -> list[Outcome]:
+        size = MICROSOFT_MAIL.batch_of("GET")
         return charged.made_in_batches(
-            wanted, MOST_IN_BATCH, self._take, self._authorized, may_mend=_may_mend
+            wanted, size, self._take, self._authorized, may_mend=_may_mend
         )
 
     def _take(self, count: int, max_wait_seconds: float | None) -> None:

@@ -42,7 +42,8 @@ def account_facts(token: str, account_id: str) -> AccountFacts:
     Raises NoMailbox, or RateLimited by our own ledger.  That there is no answer otherwise
     is no reason not to connect.
     """
-    ledger.take(MICROSOFT_MAIL, account_id, _PERSON.method, 2)
+    for request in (_PERSON, _MAILBOX):
+        ledger.take(MICROSOFT_MAIL, account_id, request.method)
     wire = GraphWire(account_id)
     try:
         person, mailbox = wire.send_batch([_PERSON, _MAILBOX], token)

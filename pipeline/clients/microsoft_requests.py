@@ -17,8 +17,6 @@ from pipeline.config import settings
 from pipeline.errors import CursorExpired, Permanent
 
 VERSION = "/v1.0"
-#: The most requests that one batch may carry.
-MOST_IN_BATCH = 20
 #: A method without anything of a person in it: names of resources, and of what varies.
 _METHOD = re.compile(r"(GET|POST|PATCH|PUT|DELETE)( (/(\{[a-z_]+\}|[A-Za-z]+))+)?")
 _PLACE = re.compile(r"\{([a-z_]+)\}")

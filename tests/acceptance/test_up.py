@@ -95,7 +95,7 @@ def up(folder: Path, output: Path) -> Iterator[psutil.Popen]:
 def is_fresh(folder: Path) -> bool:
     found = document(folder, "status")
     sources = found.get("sources", [])
-    return len(sources) == 4 and all(s["share"] == 1 and s["lag"] == 0 for s in sources)
+    return len(sources) == 5 and all(s["share"] == 1 and s["lag"] == 0 for s in sources)
 
 
 def test_up_runs_until_ctrl_c_and_leaves_nothing_behind(
