@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from hashlib import blake2b
-from zoneinfo import ZoneInfo
 
 from models import DEFAULT_TENANT, Mailbox, User
 from pipeline.config import settings
@@ -16,6 +15,7 @@ from pipeline.dispatch import send_many
 from pipeline.errors import Transient
 from pipeline.jobs.reading import depth
 from pipeline.jobs.sending import Send
+from pipeline.mailbox.hours import zone_of
 from pipeline.mailbox.patterns import lifecycle
 from pipeline.mailbox.patterns.analysis import Analysed, analyze
 from pipeline.queues import PATTERN_ANALYSIS
@@ -48,17 +48,6 @@ def _nightly(day: date, zone: tzinfo) -> datetime:
 def _spread(key: str) -> float:
     digest = blake2b(key.encode(), digest_size=8).digest()
     return SPREAD_MINUTES * int.from_bytes(digest, "big") / 2**64
-
-
-def zone_of(user: Row, mailbox: Row) -> tzinfo:
-    """Return the time zone that the user has set, else that of the mailbox, else UTC."""
-    for name in ((user.get("preferences") or {}).get("time_zone"), mailbox.get("time_zone")):
-        try:
-            if name:
-                return ZoneInfo(name)
-        except (ValueError, OSError, KeyError):  # unknown, or no name of a zone at all
-            continue
-    return UTC
 
 
 def queue_due() -> str:

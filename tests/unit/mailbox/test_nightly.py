@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.mailbox.patterns.nightly import SPREAD_MINUTES, next_analysis, zone_of
+from pipeline.mailbox.hours import zone_of
+from pipeline.mailbox.patterns.nightly import SPREAD_MINUTES, next_analysis
 
 SPREAD = timedelta(minutes=SPREAD_MINUTES)
 ZONES = st.sampled_from(sorted(available_timezones() - {"localtime"})).map(ZoneInfo)
