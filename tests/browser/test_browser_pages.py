@@ -23,6 +23,7 @@ PAGES = {
     "users": "/admin/users",
     "user": "/admin/users/user0001",
     "connect-link": "/admin/users/user0001/connect-link",
+    "mailboxes": "/admin/mailboxes",
     "schedules": "/admin/schedules",
     "workers": "/admin/workers",
     "subscriptions": "/admin/subscriptions",
