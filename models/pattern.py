@@ -80,6 +80,7 @@ class Pattern(Document):
         "auto_create_index": False,
         "indexes": [
             ("user_id", "mailbox_id", "status"),
+            ("status", "mailbox_id"),
             ("user_id", "pattern_type", "condition.sender_domain"),
             {
                 "fields": [

@@ -318,3 +318,15 @@ def test_what_cannot_be_undone_any_more_offers_no_undo(box: Seeded) -> None:
     assert "/undo" not in client.get(f"{box.url}/audit").text
     url = f"{box.url}/audit/{box.audit['done']}/undo"
     assert "cannot be undone" in post(client, url, 400)
+
+
+def test_settings_are_set_without_scripts_too(box: Seeded) -> None:
+    client = signed_in("operator")
+    page = client.get(f"{box.url}/settings").text
+    token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
+    del client.headers["X-CSRF-Token"]
+    fields = {"csrf_token": token, "automation_paused": "1"}
+    answer = client.post(f"{box.url}/settings/mailbox", data=fields)
+    assert answer.status_code == 303
+    assert row(Mailbox, box.mailbox_id)["settings"]["automation_paused"] is True
+    assert "The mailbox is set." in client.get(answer.headers["location"]).text
