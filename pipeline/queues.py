@@ -253,7 +253,7 @@ JOBS: dict[str, Job] = {
             "delta_sync",
             DELTA_SYNC,
             ("user_id", "source", "mailbox_id"),
-            id="sync:{source}:{user_id}",
+            id="delta_sync:{source}:{user_id}",  # of which there is one mailbox
             rerun=True,
         ),
         Job("observe_mailbox", DELTA_SYNC, ("user_id", "mailbox_id"), rerun=True),

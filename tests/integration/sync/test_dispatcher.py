@@ -168,7 +168,7 @@ def test_mailboxes_have_a_lane_of_their_own(users: list[str]) -> None:
     assert str(done).startswith("4 queued; mailbox m2: paused by ada until")
     found = page("delta-sync", "waiting", limit=10).jobs
     assert {job.job_id: job.arguments for job in found} == {
-        f"sync:{MICROSOFT}:{user}": (user, MICROSOFT, mailbox)
+        f"delta_sync:{MICROSOFT}:{user}": (user, MICROSOFT, mailbox)
         for user, mailbox in [(users[0], "m0"), (users[1], "m1"), (users[3], "m3"), ("eve", "eve")]
     }
     controls.resume("queue:data-sync")
