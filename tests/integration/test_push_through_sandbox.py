@@ -12,9 +12,9 @@ import pytest
 import uvicorn
 from waiting import wait_until
 
-from models import Record, Subscription, SyncState, WebhookDelivery
+from models import EmailEvent, Record, Subscription, SyncState, WebhookDelivery
 from pipeline.broker import make_broker
-from pipeline.connect import connect_google
+from pipeline.connect import connect_google, connect_microsoft
 from pipeline.dispatch import send
 from pipeline.jobs.names import actor_options
 from pipeline.sandbox.client import SandboxClient
@@ -197,3 +197,25 @@ def test_a_push_with_a_wrong_token_changes_nothing(sandbox, ada) -> None:
     assert sandbox.wait_until_quiet()["outcomes"]["failed"] == 1
     assert collection(WebhookDelivery).find_one({"source": CALENDAR}) is None
     assert not holds(CALENDAR, "event1")
+
+
+def test_a_mail_at_microsoft_lands_and_is_observed_without_a_poll(sandbox, worker) -> None:
+    sandbox.add_user("mia")
+    sandbox.open_mailbox("mia")
+    connect_microsoft("mia", sandbox.microsoft_grant("mia"))
+    wanted = {"user_id": "mia", "source": "microsoft_mail"}
+    send("dispatch_mailboxes")
+    wait_until(
+        lambda: (collection(SyncState).find_one(wanted) or {}).get("fresh_as_of"),
+        "the mailbox is copied",
+    )
+    send("renew_subscriptions")
+    live = wanted | {"live_push_until": {"$gt": datetime.now(UTC)}}
+    wait_until(lambda: collection(SyncState).find_one(live), "it is pushed")
+    mail = sandbox.mail_add("mia", "inbox", {"subject": "Lunch"})
+    arrived = {"user_id": "mia", "message_id": mail, "event_type": "arrived"}
+    wait_until(lambda: collection(EmailEvent).find_one(arrived), "it is seen to arrive")
+    sandbox.mail_move("mia", mail, "archive")
+    moved = arrived | {"event_type": "moved"}
+    wait_until(lambda: collection(EmailEvent).find_one(moved), "it is seen to be moved")
+    sandbox.wait_until_quiet()
