@@ -1,1 +1,1 @@
-"""What pages, the API and the command line read of mailboxes; nothing here changes anything."""
+"""What pages, the API and the command line read of mailboxes; nothing is changed by it."""

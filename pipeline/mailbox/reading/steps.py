@@ -46,8 +46,8 @@ def scalars(details: Row) -> list[tuple[str, str]]:
 
 def _scalars(details: Row) -> Iterator[tuple[str, str]]:
     for name, value in details.items():
-        if name.endswith("_id"):
-            continue  # ids say nothing to people
+        if name.endswith("_id") or name == "kind":
+            continue  # ids say nothing to people; the kind of an act, its name says
         if isinstance(value, bool):
             yield name.replace("_", " "), "yes" if value else "no"
         elif isinstance(value, str | int | float) and value != "":

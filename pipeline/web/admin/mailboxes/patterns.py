@@ -1,4 +1,4 @@
-"""The Patterns pages of a mailbox: habits that were found, what speaks for them, and deciding."""
+"""The Patterns pages of a mailbox: habits that were found, what speaks for each, and deciding."""
 
 from __future__ import annotations
 
