@@ -88,7 +88,7 @@ def order_rules(request: Request, caller: Writes, mailbox: MailboxId, wanted: Or
 
 
 @router.post("/rule-simulations")
-def simulate_rule(caller: Reads, mailbox: MailboxId, wanted: SimulationWanted) -> Simulation:
+def simulate_rule(caller: Writes, mailbox: MailboxId, wanted: SimulationWanted) -> Simulation:
     """Look up which mail that has arrived a rule would have met; nothing is done."""
     user_id = mailbox_of(caller, mailbox)["user_id"]
     return simulated(user_id, wanted.conditions.values(), wanted.days, reveal=reveals(caller))
