@@ -1,6 +1,6 @@
 # Needs Python 3.11 or later, make and git.  Everything else comes into .venv with pip.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint docs setup clean
+.PHONY: help run test test-long lint docs setup clean
 
 #: What `headrace up` gets; see `make run ARGS=--help`.
 ARGS ?= --demo 20
@@ -14,14 +14,17 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Start everything on this machine: make run ARGS="--demo 20"
 	@$(BIN)/headrace up $(ARGS)
 
-test: lint ## Check style, types and imports, then run all tests
-	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal --ignore tests/browser
+test: lint ## Check style, types and imports, then run the tests
+	$(BIN)/pytest -m "not long" -n $(TEST_PROCESSES) --dist worksteal --ignore tests/browser
 	$(BIN)/pytest tests/browser
+
+test-long: $(INSTALLED) ## Run the tests that take half a minute or more each
+	$(BIN)/pytest -m long
 
 lint: $(INSTALLED) ## Check style, types and imports
 	$(BIN)/ruff format --check .

@@ -202,7 +202,7 @@ class Settings(BaseSettings):
     """When mailboxes are looked for whose user's clock has passed 02:00 (cron, UTC)."""
     cron_staging: str = "* * * * *"
     """When staged mail and acts that are due are looked for (cron, UTC)."""
-    cron_token_refresh: str = "*/5 * * * *"
+    cron_token_refresh: str = "*/5 * * * *"  # noqa: S105 - a cron
     """When grants are looked for that are due to be refreshed (cron, UTC)."""
     webhook_retention_days: Days = 7
     """How long received push notifications are kept."""

@@ -17,6 +17,7 @@ HEADRACE = [sys.executable, "-c", "from pipeline.cli.main import main; main()"]
 SMALL = ("chaos", "jobs", "--seed", "275", "--fast", "--jobs", "40", "--seconds", "7")
 
 
+@pytest.mark.long
 def test_every_job_ends_as_its_plan_states_whatever_is_killed() -> None:
     done = subprocess.run([*HEADRACE, *SMALL, "--json"], cwd=ROOT, capture_output=True, text=True)
     verdict = json.loads(done.stdout)

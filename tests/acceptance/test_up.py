@@ -116,6 +116,7 @@ def test_up_runs_until_ctrl_c_and_leaves_nothing_behind(
     assert "ended with" not in output.read_text()  # no process had to be started again
 
 
+@pytest.mark.long
 def test_up_until_fresh_prints_one_document_and_finds_no_difference(folder: Path) -> None:
     result = headrace(folder, "up", "--demo", "2", "--exit-when-fresh", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -127,6 +128,7 @@ def test_up_until_fresh_prints_one_document_and_finds_no_difference(folder: Path
     assert processes_of(folder) == []
 
 
+@pytest.mark.long
 def test_up_that_is_not_fresh_in_time_says_what_is_not_and_why(folder: Path) -> None:
     arguments = ("up", "--demo", "2", "--exit-when-fresh", "--timeout", "5", "--json")
     # Not one call fits into this share.

@@ -21,7 +21,7 @@ from models import Record, SyncState
 from pipeline import dispatch, embedded
 from pipeline.clients import graph as graph_client
 from pipeline.config import Settings, settings
-from pipeline.connect import connect_google
+from pipeline.connect import connect_google, connect_microsoft
 from pipeline.embedded import Ports
 from pipeline.freshness import by_source
 from pipeline.jobs import controls
@@ -51,6 +51,8 @@ def connected(sandbox: SandboxClient, count: int) -> list[str]:
     for number, user in enumerate(users):
         sandbox.add_user(user, seed=number, **SIZE)
         connect_google(user, sandbox.authorized_user(user))
+        sandbox.add_mailboxes([user], seed=number, messages=25)
+        connect_microsoft(user, sandbox.microsoft_grant(user))
     return users
 
 
@@ -166,8 +168,8 @@ def all_synced_since(moment: datetime) -> bool:
 
 def ticked() -> bool:
     """Do what the scheduler does each minute."""
-    dispatch.send("dispatch")
-    dispatch.send("sweep")
+    for job in ("dispatch", "dispatch_mailboxes", "sweep"):
+        dispatch.send(job)
     return True
 
 
@@ -327,7 +329,7 @@ def test_a_quota_that_all_users_share_pauses_its_source_until_the_provider_takes
     with running(WORKER, log):
         dispatch.send("sync", users[0], "google_contacts")
         wait_until(controls.pauses, "the source is paused")
-        dispatch.send("dispatch")
+        ticked()
         others = {"source": {"$ne": "google_contacts"}, "fresh_as_of": None}
         wait_until(
             lambda: not collection(SyncState).count_documents(others), "the others are fresh"

@@ -41,6 +41,7 @@ def bench(folder: Path, *options: str) -> dict[str, dict[str, object]]:
     return rows
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_every_target_is_measured_and_nothing_is_left_behind(tmp_path: Path) -> None:
     size = ["--jobs", "300", "--rounds", "1", "--waiting", "1000", "--idle-seconds", "1"]
