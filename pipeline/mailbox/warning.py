@@ -46,7 +46,7 @@ def staged(mailbox: Row, now: datetime) -> None:
 
 
 def looked(mailbox: Row) -> None:
-    """Note that somebody has looked at the staged mail of a mailbox."""
+    """Note that the user has looked at the staged mail of a mailbox; an operator's look is none."""
     if mailbox.get("staging_unseen_since"):
         collection(Mailbox).update_one(
             {"_id": mailbox["_id"]}, {"$unset": {"staging_unseen_since": ""}}

@@ -1,4 +1,4 @@
-"""Places in lists whose newest rows come first."""
+"""Places in lists by time, whose newest rows come first, or last."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Place:
     def __str__(self) -> str:
         return f"{round(self.at.timestamp() * 1000)}-{self.id}"
 
-    def condition(self, field: str) -> Row:
+    def condition(self, field: str, *, newest_last: bool = False) -> Row:
         """Return the condition for rows behind this place."""
-        older: Row = {field: {"$lt": self.at}}
-        return {"$or": [older, {field: self.at, "_id": {"$lt": self.id}}]}
+        behind = "$gt" if newest_last else "$lt"
+        return {"$or": [{field: {behind: self.at}}, {field: self.at, "_id": {behind: self.id}}]}
 
 
 def page_of(found: list[Row], limit: int, field: str) -> tuple[list[Row], str]:

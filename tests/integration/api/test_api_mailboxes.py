@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from api_client import caller
 from mailbox_rows import NEWS, SUBJECT, Seeded, seed
 from starlette.testclient import TestClient
 
-from models import AuditLog
+from models import AuditLog, StagedEmail
 from pipeline.jobs.reading import page as jobs
 from pipeline.stores import collection
 
@@ -82,6 +83,30 @@ def test_lists_come_in_pages(box: Seeded, client: TestClient) -> None:
     assert client.get("mailboxes", params={"cursor": listed["next"]}).json()["next"] is None
     entries = client.get(at(box, "/audit"), params={"limit": 2}).json()
     assert len(client.get(at(box, "/audit"), params={"cursor": entries["next"]}).json()["entries"])
+
+
+def test_staged_mail_comes_soonest_due_first_and_what_became_of_it_newest_first(
+    box: Seeded, client: TestClient
+) -> None:
+    def listed(status: str) -> list[str]:
+        """Return the ids of the list, a page for each."""
+        found, cursor = [], {}
+        while cursor is not None:
+            query = {"status": status, "limit": 1, **cursor}
+            answer = client.get(at(box, "/staged"), params=query).json()
+            found += [one["id"] for one in answer["staged"]]
+            cursor = {"cursor": answer["next"]} if answer["next"] else None
+        return found
+
+    rows, staged = collection(StagedEmail), {"status": {"$in": ["staged"]}}
+    first, second, *_ = [row["_id"] for row in rows.find(staged).sort("_id", 1)]
+    for hours, one in ((1, second), (2, first)):
+        moment = datetime.now(UTC) - timedelta(days=9) + timedelta(hours=hours)
+        rows.update_one({"_id": one}, {"$set": {"expires_at": moment, "staged_at": moment}})
+    assert listed("staged")[:2] == [str(second), str(first)]
+    rows.update_many(staged, {"$set": {"status": "rescued"}})
+    mine = [one for one in listed("rescued") if one in (str(first), str(second))]
+    assert mine == [str(first), str(second)]
 
 
 def test_a_pattern_is_simulated_approved_customized_and_taken_back(

@@ -11,8 +11,8 @@ from pipeline.mailbox.reading.events import rule_names
 from pipeline.mailbox.reading.folders import paths
 from pipeline.mailbox.reading.mailboxes import MailboxRow
 from pipeline.mailbox.reading.names import sender_of
-from pipeline.mailbox.reading.places import page_of
 from pipeline.mailbox.reading.staged import TABS, counts, staged
+from pipeline.mailbox.reading.staged import page as page_of_staged
 from pipeline.mailbox.reading.words import actions_in_words
 from pipeline.mailbox.staging import Outcome
 from pipeline.stores import Row
@@ -44,9 +44,7 @@ def _read(visit: Visit) -> Mapping[str, Any]:
     tab, before = _tab(visit.query), place_of(visit)
 
     def read(box: MailboxRow) -> Mapping[str, Any]:
-        found, after = page_of(
-            staged(box.mailbox, tab, PER_PAGE + 1, before), PER_PAGE, "staged_at"
-        )
+        found, after = page_of_staged(box.mailbox, tab, PER_PAGE, before)
         return {
             "rows": _rows(found, box.mailbox["user_id"]),
             "tabs": _tabs(visit, tab, counts(box.mailbox)),

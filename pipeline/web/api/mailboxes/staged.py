@@ -10,10 +10,9 @@ from pydantic import BaseModel, Field
 
 from models.mail_audit import MAIL_AUDIT_ACTIONS
 from pipeline.jobs.redaction import masked
-from pipeline.mailbox import audit, staging, undo
+from pipeline.mailbox import audit, staging, undo, warning
 from pipeline.mailbox.reading.folders import paths
-from pipeline.mailbox.reading.places import page_of
-from pipeline.mailbox.reading.staged import staged
+from pipeline.mailbox.reading.staged import page
 from pipeline.mailbox.reading.steps import scalars, undone_step
 from pipeline.mailbox.staging import Outcome
 from pipeline.stores import Row
@@ -63,7 +62,7 @@ class StagedView(BaseModel):
 
 
 class StagedList(BaseModel):
-    """A page of staged mail, what was staged last first."""
+    """A page of staged mail, in the order of the list."""
 
     staged: list[StagedView]
     next: str | None = Field(description="`cursor` of the next page, None at the end.")
@@ -136,10 +135,14 @@ def list_staged(
     cursor: PlaceCursor = None,
     limit: Limit = 50,
 ) -> StagedList:
-    """List staged mail, what was staged last first."""
+    """List staged mail: what waits soonest due first, what is over as it was staged, last first.
+
+    To list what waits counts as its user's look: nobody is warned that it was not looked at.
+    """
     row = mailbox_of(caller, mailbox)
-    found = staged(row, status, limit + 1, place_of(cursor))
-    shown, after = page_of(found, limit, "staged_at")
+    shown, after = page(row, status, limit, place_of(cursor))
+    if status == "staged":
+        warning.looked(row)
     folders = paths(row["user_id"])
     told = [_staged_view(one, folders, reveal=reveals(caller)) for one in shown]
     return StagedList(staged=told, next=after or None)
