@@ -106,7 +106,8 @@ def _watch(
     while not stop.wait(_POLL_SECONDS):
         session.keep_alive()
         refresh()
-        if once and session.is_ready() and session.watch.newest.all_fresh:
+        ready = session.is_ready()  # asked for its errors, too
+        if once and ready and session.watch.newest.all_fresh:
             return finish.summary(session, "fresh") | finish.compared(session)
         if time.monotonic() > deadline:
             return finish.summary(session, "timeout") | finish.not_fresh(session)

@@ -7,12 +7,15 @@ import signal
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 
 from pipeline.cli.up.children import children, families
-from pipeline.cli.up.command import told
+from pipeline.cli.up.command import _watch, told
+from pipeline.cli.up.demo import DemoUsers
 from pipeline.cli.up.environment import (
     MetricsPorts,
     key_settings,
@@ -22,6 +25,8 @@ from pipeline.cli.up.environment import (
     wants_sandbox,
     write_env,
 )
+from pipeline.cli.up.events import Events
+from pipeline.cli.up.session import Session
 from pipeline.cli.up.stop import Stop
 from pipeline.cli.up.watch import Snapshot
 from pipeline.config import settings
@@ -189,3 +194,15 @@ def test_a_signal_while_it_runs_is_only_noted() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(5)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_keeps_demo_users_from_being_made_ends_it_however_long_it_was_to_run(
+    tmp_path: Path,
+) -> None:
+    session: Any = Session(tmp_path, 3, Events(aloud=False), sync_all=False)
+    session.servers = SimpleNamespace(exited=list)
+    session.demo = DemoUsers("no address", 3)
+    session.demo.start()
+    looks = iter(range(20))  # then it fails here
+    with Stop() as stop, pytest.raises(requests.RequestException, match="no address"):
+        _watch(session, stop, lambda: next(looks), None)
