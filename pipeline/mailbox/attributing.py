@@ -68,6 +68,17 @@ def attribute(
     return result
 
 
+def attribute_end(deleted_folder: str | None, executions: Iterable[Row]) -> Attributed:
+    """Return who made it that a mail is gone: a step, if that had put it into Deleted Items."""
+    own = [
+        step
+        for step in _unobserved(executions)
+        if deleted_folder and step.after.get("folder_id") == deleted_folder
+    ]
+    by_rule = {"deleted": own[-1].rule_id} if own else {}
+    return Attributed(by_rule, [step.key for step in own])
+
+
 def _unobserved(executions: Iterable[Row]) -> Iterator[_Step]:
     """Yield the steps that have been tried and whose change was not seen yet."""
     for row in executions:

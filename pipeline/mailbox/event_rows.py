@@ -53,11 +53,14 @@ def changed(
     return _with_time(row, at) | {"is_read": mail.is_read, "is_deleted": is_deleted}
 
 
-def gone(stamp: Stamp, change: Change, at: datetime, arrival: Row | None) -> Row:
+def gone(
+    stamp: Stamp, change: Change, at: datetime, arrival: Row | None, *, rule_id: str | None
+) -> Row:
     """Return the deletion of a mail that is gone, as far as is known of it from its arrival."""
     known = {name: arrival[name] for name in _LASTING if name in arrival} if arrival else {}
     metadata = dict(known.get("metadata") or {})
     metadata.pop("found_at_start", None)
+    metadata |= {"automated_by_rule": rule_id} if rule_id else {}
     row = _row(stamp, change, at) | known | {"metadata": metadata, "is_deleted": True}
     return _with_time(row, at) | {"is_read": bool((arrival or {}).get("is_read"))}
 

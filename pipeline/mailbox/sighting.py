@@ -11,7 +11,7 @@ from models import EmailEvent, Execution, Rule, SeenMail, User
 from pipeline.config import settings
 from pipeline.errors import Gone
 from pipeline.mailbox import event_rows, folders, guards, ledger, mailboxes, rule_store
-from pipeline.mailbox.attributing import StepKey, attribute
+from pipeline.mailbox.attributing import StepKey, attribute, attribute_end
 from pipeline.mailbox.diffing import Seen, SpecialFolders, changes, vanished
 from pipeline.mailbox.event_rows import Stamp
 from pipeline.mailbox.folders import MESSAGES_STREAM
@@ -99,12 +99,13 @@ def look(watch: Watch, records: Sequence[Row]) -> Sighting:
     sighting = Sighting()
     for row in mails:
         before, arrival = known.get(row["_id"]), arrivals.get(row["item_id"])
+        done = executions.get(row["item_id"], [])
         if row["item"] is None:
-            _look_for_the_gone(watch, row, before, arrival, sighting)
+            _look_for_the_gone(watch, row, before, arrival, done, sighting)
         elif before is None:
             _look_at_the_new(watch, row, arrival, sighting)
         else:
-            _look_again(watch, row, before, executions.get(row["item_id"], []), sighting)
+            _look_again(watch, row, before, done, sighting)
     return sighting
 
 
@@ -170,15 +171,33 @@ def _look_again(
 
 
 def _look_for_the_gone(
-    watch: Watch, row: Row, before_row: Row | None, arrival: Row | None, sighting: Sighting
+    watch: Watch,
+    row: Row,
+    before_row: Row | None,
+    arrival: Row | None,
+    executions: list[Row],
+    sighting: Sighting,
 ) -> None:
     if before_row is None:
         return
-    for change in vanished(Seen.stored(before_row), watch.special):
-        at = row["deleted_at"] or row["landed_at"]
-        sighting.events.append(event_rows.gone(_stamp(watch, row), change, at, arrival))
     sighting.forgotten.append(row["_id"])
+    at = row["deleted_at"] or row["landed_at"]
+    if _is_too_old(arrival, at):
+        return
+    made = attribute_end(watch.special.deleted, executions)
+    sighting.observed += made.observed
+    for change in vanished(Seen.stored(before_row), watch.special):
+        rule_id = made.by_rule.get(change.type)
+        event = event_rows.gone(_stamp(watch, row), change, at, arrival, rule_id=rule_id)
+        sighting.events.append(event)
     sighting.arrivals[row["item_id"]] = {"is_deleted": True}
+
+
+def _is_too_old(arrival: Row | None, at: datetime) -> bool:
+    """Return whether a mail is older than what is copied: a new listing leaves that out."""
+    received_at = (arrival or {}).get("received_at")
+    window = timedelta(days=settings().microsoft_mail_window_days)
+    return received_at is not None and received_at < at - window
 
 
 def _remember(watch: Watch, row: Row, after: Seen, sighting: Sighting) -> None:

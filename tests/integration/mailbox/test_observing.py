@@ -23,7 +23,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 def mail(stores: None, setting: Any) -> LandedMail:
-    setting(EMAIL_EVENT_RETENTION_DAYS=3650)
+    setting(EMAIL_EVENT_RETENTION_DAYS=3650, MICROSOFT_MAIL_WINDOW_DAYS=3650)
     return LandedMail()
 
 
@@ -200,6 +200,38 @@ def test_what_a_rule_did_is_marked_and_what_its_user_did_is_not(mail: LandedMail
     observe("ada", mail.mailbox_id)
     [_, again] = mail.events("deleted")
     assert "automated_by_rule" not in again["metadata"]
+
+
+def test_what_a_rule_deleted_and_is_gone_before_it_is_seen_is_no_habit(mail: LandedMail) -> None:
+    add_rule(mail, skip_staging=True)
+    mail.land(mail_item("by-rule"), mail_item("filed"))
+    observe("ada", mail.mailbox_id)
+    for message_id, folder_id in (("by-rule", DELETED), ("filed", ARCHIVE)):
+        done = {"steps.0.state": "done", "steps.0.after": {"folder_id": folder_id}}
+        collection(Execution).update_one({"message_id": message_id}, {"$set": done})
+    mail.gone("by-rule", "filed")
+    observe("ada", mail.mailbox_id)
+    rules = {row["message_id"]: row["metadata"] for row in mail.events("deleted")}
+    assert rules["by-rule"]["automated_by_rule"] == executions()[0]["rule_id"]
+    assert "automated_by_rule" not in rules["filed"]  # its user has deleted it from where it was
+    steps = {row["message_id"]: row["steps"][0] for row in executions()}
+    assert steps["by-rule"]["observed"] is True
+
+
+def test_mail_that_has_become_too_old_to_be_kept_was_not_deleted(
+    mail: LandedMail, setting: Any
+) -> None:
+    setting(MICROSOFT_MAIL_WINDOW_DAYS=30)
+    recent = (NOW - timedelta(days=29)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    old = (NOW - timedelta(days=31)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    mail.land(mail_item("recent", receivedDateTime=recent), mail_item("old", receivedDateTime=old))
+    observe("ada", mail.mailbox_id)
+    mail.gone("recent", "old")  # as a new listing does, which begins later
+    observe("ada", mail.mailbox_id)
+    assert [row["message_id"] for row in mail.events("deleted")] == ["recent"]
+    arrived = {row["message_id"]: row["is_deleted"] for row in mail.events("arrived")}
+    assert arrived == {"recent": True, "old": False}
+    assert collection(SeenMail).count_documents({}) == 0
 
 
 def test_an_observer_that_dies_anywhere_loses_and_doubles_nothing(
