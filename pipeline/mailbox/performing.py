@@ -71,8 +71,20 @@ def _put_off_or_give_up(hold: Hold, execution: Row, reason: str, now: datetime) 
 
 def _give_up(hold: Hold, execution: Row, reason: str) -> None:
     run = Run(hold, execution)
+    _look_at_what_was_begun(run)
     run.end_rest("failed", reason)
     outcomes.finish(hold, execution, datetime.now(UTC))
+
+
+def _look_at_what_was_begun(run: Run) -> None:
+    """Write which steps were done although no answer came, as far as that can be read."""
+    for index in range(len(run.steps)):
+        try:
+            _is_over(run, index)
+        except LeaseLost:
+            raise
+        except HeadraceError:
+            return
 
 
 def _perform(hold: Hold, execution: Row) -> None:
@@ -119,8 +131,8 @@ def _objection(run: Run) -> Objection | None:
 def _is_put_off(run: Run, against: Objection) -> bool:
     """Write what comes of an objection: put off, returned, or skipped; False for the last."""
     execution, now = run.execution, datetime.now(UTC)
-    untouched = all(step["state"] == "pending" for step in run.steps)
-    staged = execution["kind"] == "execute" and untouched
+    # What was begun has been looked at: it was not done, and its mail waits where it was.
+    staged = execution["kind"] == "execute" and not any(s["state"] in OVER for s in run.steps)
     if against.passes and staged:
         staged_rows.give_back(execution, now + LOOK_AGAIN, against.reason, now)
         return True

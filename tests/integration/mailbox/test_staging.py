@@ -172,6 +172,31 @@ def test_a_kill_switch_a_whitelist_and_a_rule_that_ends_keep_staged_mail(
     assert (box.staged(again)["status"], box.folder(again)) == ("rescued", "inbox")
 
 
+def test_mail_of_which_the_execution_was_begun_in_vain_is_returned_once_that_is_forbidden(
+    staged: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = staged
+    message_id, _ = box.stage()
+    box.let_it_wait()
+    with box.dying(monkeypatch, MOVE, after=False):
+        box.work()
+    assert box.staged(message_id)["status"] == "executing"
+    box.set_user(**{"preferences.automation_paused": True})
+    box.let_it_wait()
+    box.work()
+    assert box.staged(message_id)["status"] == "staged"  # so that its user may return it
+    box.set_user(**{"preferences.automation_paused": False})
+    box.let_it_wait()
+    with box.dying(monkeypatch, MOVE, after=False):
+        box.work()
+    collection(Mailbox).update_one({}, {"$set": {"settings.whitelisted_senders": [SHOP]}})
+    box.let_it_wait()
+    box.work()
+    assert box.folder(message_id) == "inbox"
+    row = box.staged(message_id)
+    assert (row["status"], row["error"]) == ("rescued", "its sender is whitelisted")
+
+
 def test_what_cannot_be_executed_is_told_once_and_may_still_be_returned(
     staged: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
