@@ -46,6 +46,8 @@ def objection(
     paused = guards.why_paused(hold.user, hold.mailbox)
     if paused:
         return _pause(paused, kind, planned_at)
+    if _is_too_late(kind, planned_at):
+        return Objection("it could not be done for too long")
     policy = guards.policy_of(str(hold.mailbox.get("tenant_id")))
     if guards.whitelisted(hold.mailbox, policy, sender_email()):
         return Objection("its sender is whitelisted")
@@ -72,10 +74,14 @@ def rule_of(hold: Hold, rule_id: str | None) -> Row | None:
 
 
 def _pause(reason: str, kind: str, planned_at: datetime) -> Objection:
-    waited = datetime.now(UTC) - planned_at
-    if kind != "execute" and waited > LONGEST_PAUSE:
+    if _is_too_late(kind, planned_at):
         return Objection("automation was paused for too long")
     return Objection(reason, passes=True)
+
+
+def _is_too_late(kind: str, planned_at: datetime) -> bool:
+    """Return whether mail must have been dealt with since; staged mail still waits for it."""
+    return kind != "execute" and datetime.now(UTC) - planned_at > LONGEST_PAUSE
 
 
 def _of_rule(hold: Hold, rule_id: str | None) -> Objection | None:

@@ -231,6 +231,47 @@ def test_failures_that_pass_cost_attempts_and_waits_cost_none(
     assert collection(Notification).count_documents({"type": "system"}) == 1
 
 
+def test_what_was_done_at_last_although_no_answer_came_is_not_called_failed(
+    box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.rule({"action_type": "archive"}, {"action_type": "mark_read"})
+    message_id = box.arrive()
+    box.sync()
+    collection(Execution).update_one({}, {"$set": {"attempts": performing.MOST_ATTEMPTS - 1}})
+
+    class Silent(holding.MicrosoftClient):
+        def call(self, method: str, **params: Any) -> Any:
+            answer = super().call(method, **params)
+            if method == MOVE:
+                raise Transient("no answer came")
+            return answer
+
+    monkeypatch.setattr(holding, "MicrosoftClient", Silent)
+    box.work()
+    assert box.folder(message_id) == "archive"
+    ended = box.execution("rule")
+    assert [step["state"] for step in ended["steps"]] == ["done", "failed"]
+    assert ended["state"] == "partial"
+    assert box.audited("rule_executed")[0]["undoable"] is True
+
+
+def test_what_waited_for_a_connection_too_long_is_not_done_to_old_mail(box: WorkedMailbox) -> None:
+    box.rule({"action_type": "archive"})
+    message_id = box.arrive()
+    box.sync()
+    day = datetime.now(UTC) - timedelta(hours=25)
+    collection(Execution).update_one({}, {"$set": {"created_at": day}})
+    collection(Mailbox).update_one({}, {"$set": {"is_connected": False}})
+    box.work()
+    assert box.execution("rule")["state"] == "pending"
+    collection(Mailbox).update_one({}, {"$set": {"is_connected": True}})
+    box.let_it_wait()
+    box.work()
+    ended = box.execution("rule")
+    assert (ended["state"], ended["reason"]) == ("skipped", "it could not be done for too long")
+    assert box.folder(message_id) == "inbox"
+
+
 def test_mail_is_forwarded_once_whatever_dies(
     box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
