@@ -156,9 +156,13 @@ def close(
     execution: Row, state: str, reason: str, now: datetime, session: ClientSession | None = None
 ) -> None:
     """End a claimed row.  Raises LeaseLost if it was claimed by somebody else since."""
+    _write(execution, {"$set": over(state, reason, now), "$unset": {"due_at": ""}}, session)
+
+
+def over(state: str, reason: str, now: datetime) -> Row:
+    """Return what is set of a row that is over: it is kept for as long as the audit."""
     kept = timedelta(days=settings().mail_audit_retention_days)
-    fresh = {"state": state, "reason": reason, "updated_at": now, "expires_at": now + kept}
-    _write(execution, {"$set": fresh, "$unset": {"due_at": ""}}, session)
+    return {"state": state, "reason": reason, "updated_at": now, "expires_at": now + kept}
 
 
 def forget(execution: Row, session: ClientSession) -> None:

@@ -13,6 +13,7 @@ from pymongo.client_session import ClientSession
 
 from models import Execution, Rule
 from pipeline.errors import Gone, Transient
+from pipeline.mailbox import ledger
 from pipeline.mailbox.refusals import Refused
 from pipeline.stores import Row, collection, mongodb
 
@@ -92,7 +93,7 @@ def change(
 
 def remove(rule: Row, also: Callable[[Row, ClientSession], None], now: datetime) -> bool:
     """Delete a rule; what it was still to do is skipped.  False if it was deleted already."""
-    skipped = {"state": "skipped", "reason": "the rule was deleted", "updated_at": now}
+    skipped = ledger.over("skipped", "the rule was deleted", now)
 
     def write(session: ClientSession) -> bool:
         if not collection(Rule).delete_one({"_id": rule["_id"]}, session=session).deleted_count:
@@ -103,6 +104,8 @@ def remove(rule: Row, also: Callable[[Row, ClientSession], None], now: datetime)
                 "state": "pending",
                 # What returns its mail, or takes back what it did, goes on.
                 "kind": {"$in": ["rule", "run_now"]},
+                # What was begun is ended by who looks whether it was done.
+                "steps.state": {"$nin": ["doing", "done"]},
             },
             {"$set": skipped, "$unset": {"due_at": ""}},
             session=session,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -153,6 +153,22 @@ def test_deleting_a_rule_gives_back_what_it_staged_and_skips_what_it_was_to_do(
     assert "rule_deleted" in audited()
     with pytest.raises(Gone):
         rules.get("ada", rule_id)
+
+
+def test_what_a_deleted_rule_had_begun_is_ended_by_whoever_looks_and_the_rest_goes(
+    mail: LandedMail,
+) -> None:
+    rule_id = create(mail, conditions={"sender_domain": "shop.example"})
+    mail.land(mail_item("m1"), mail_item("m2"))
+    observe("ada", mail.mailbox_id)
+    # Put off since no answer came: its mail may have been moved.
+    begun = {"steps.0.state": "doing", "attempts": 1}
+    collection(Execution).update_one({"message_id": "m1"}, {"$set": begun})
+    rules.delete("ada", rule_id, by="ada")
+    rows = {row["message_id"]: row for row in collection(Execution).find({"kind": "rule"})}
+    assert (rows["m1"]["state"], "due_at" in rows["m1"]) == ("pending", True)
+    assert rows["m2"]["state"] == "skipped"
+    assert rows["m2"]["expires_at"] > NOW + timedelta(days=100)
 
 
 def test_two_who_edit_at_once_are_both_heard_or_told(mail: LandedMail) -> None:
