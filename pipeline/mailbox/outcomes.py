@@ -9,6 +9,7 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from models import MailAudit, Rule
+from pipeline.jobs.redaction import masked
 from pipeline.mailbox import audit, ledger, notifying, staged_rows
 from pipeline.mailbox.checks import rule_of
 from pipeline.mailbox.deeds import UNDOABLE
@@ -192,7 +193,8 @@ def _tell(hold: Hold, execution: Row) -> None:
     kind, rule_id = execution["kind"], execution.get("rule_id")
     rule = rule_of(hold, rule_id) or {}
     related = ("rule", str(rule_id)) if rule else None
-    named = f"Rule “{rule['name']}”" if rule else "A rule"
+    # Rules that came of habits are called after whose mail they are for.
+    named = f"Rule “{masked(rule['name'])}”" if rule else "A rule"
     if execution["state"] in ("failed", "partial"):
         notifying.notify(
             execution["user_id"],

@@ -165,6 +165,7 @@ def test_a_folder_that_is_gone_fails_with_the_reason_and_says_so(box: WorkedMail
     box.rule(
         {"action_type": "move", "to_folder": kept, "order": 0},
         {"action_type": "mark_read", "order": 1},
+        name=f"Auto: Move from {SHOP}",
     )
     message_id = box.arrive()
     box.sync()
@@ -178,6 +179,7 @@ def test_a_folder_that_is_gone_fails_with_the_reason_and_says_so(box: WorkedMail
     told = collection(Notification).find_one({"key": f"failed:{failed['_id']}"})
     assert told is not None
     assert "the folder that it is to be moved to is gone" in told["message"]
+    assert SHOP not in told["message"]
 
 
 def test_mail_that_is_gone_ends_it_quietly(box: WorkedMailbox) -> None:
