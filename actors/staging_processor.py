@@ -1,19 +1,16 @@
 """The staging-processor queue: do to mail what rules and users have asked for."""
 
-from datetime import UTC, datetime
-
 import dramatiq
 
 from pipeline.jobs.current import summarize
 from pipeline.jobs.names import actor_options
-from pipeline.mailbox import warning, working
+from pipeline.mailbox import working
 
 
 @dramatiq.actor(**actor_options("process_staging"))
 def process_staging() -> None:
     """Queue a job for every mailbox in which something is due; warn users.  Safe to run twice."""
     summarize(working.queue_due())
-    warning.tick(datetime.now(UTC))
 
 
 @dramatiq.actor(**actor_options("work_mailbox"))
