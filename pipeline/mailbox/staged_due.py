@@ -21,12 +21,14 @@ def look(hold: Hold, limit: int, until: float) -> int:
     `until` is when to stop, by the monotonic clock.
     """
     looked_at, reminded = 0, []
-    for row in due(hold.mailbox_id, datetime.now(UTC), limit):
-        reminded += _look_at(hold, row)
-        looked_at += 1
-        if time.monotonic() >= until:
-            break
-    alerts.remind(hold, reminded)
+    try:
+        for row in due(hold.mailbox_id, datetime.now(UTC), limit):
+            reminded += _look_at(hold, row)
+            looked_at += 1
+            if time.monotonic() >= until:
+                break
+    finally:  # what is to be told does not wait for the quota that another mail lacks
+        alerts.remind(hold, reminded)
     return looked_at
 
 

@@ -118,7 +118,7 @@ def _staged(row: Row, now: datetime, session: ClientSession) -> Row:
     staged_id = (row.get("details") or {}).get("staged_id")
     if not staged_id:
         return {}
-    waits = {"_id": ObjectId(staged_id), "status": {"$in": list(STAGED_OPEN)}}
+    waits = {"_id": ObjectId(staged_id), "status": {"$in": [*STAGED_OPEN, "failed"]}}
     if not collection(StagedEmail).count_documents(waits, limit=1, session=session):
         return {}
     staged_rows.take(row["user_id"], staged_id, "rescue", now, session)

@@ -95,21 +95,30 @@ def _work(hold: Hold) -> str:
     worked = Worked()
     _heed_what_changed(hold, now)
     put_off = _put_off_what_may_not_be(hold, now)
-    for execution_id in ledger.due(hold.mailbox_id, now, MOST_AT_ONCE):
-        worked.executions += performing.attempt(hold, execution_id)
-        if worked.is_enough:
-            break
-    if not worked.is_enough:
-        worked.staged = staged_due.look(hold, MOST_AT_ONCE - worked.executions, worked.until)
-    if hold.staged:
-        alerts.tell_of_staged(hold, now)
-    if hold.untold:
-        warning.rule_executed(hold.mailbox, now)
+    try:
+        _do_what_is_due(hold, worked, now)
+    finally:  # what was done is told, also if there is no quota for the rest
+        _tell(hold, now)
     mirroring.reconcile(hold)
     if worked.is_enough and _is_due(hold.mailbox_id):
         summarize(str(worked))
         raise Unfinished
     return f"{worked}; {put_off}" if put_off else str(worked)
+
+
+def _do_what_is_due(hold: Hold, worked: Worked, now: datetime) -> None:
+    for execution_id in ledger.due(hold.mailbox_id, now, MOST_AT_ONCE):
+        worked.executions += performing.attempt(hold, execution_id)
+        if worked.is_enough:
+            return
+    worked.staged = staged_due.look(hold, MOST_AT_ONCE - worked.executions, worked.until)
+
+
+def _tell(hold: Hold, now: datetime) -> None:
+    if hold.staged:
+        alerts.tell_of_staged(hold, now)
+    if hold.untold:
+        warning.rule_executed(hold.mailbox, now)
 
 
 def _put_off_what_may_not_be(hold: Hold, now: datetime) -> str | None:

@@ -6,13 +6,15 @@ import os
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from bson import ObjectId
 from worked_mailbox import SHOP, USER, WorkedMailbox
 
 from models import Execution, Mailbox, Notification, StagedEmail
-from pipeline.errors import Gone, Permanent, Unfinished
-from pipeline.mailbox import holding, org_rules, rules, staged_rows, staging
+from pipeline.errors import Gone, Permanent, RateLimited, Unfinished
+from pipeline.mailbox import holding, org_rules, performing, rules, staged_rows, staging, undo
 from pipeline.mailbox.deeds import MOVE
 from pipeline.stores import collection
 
@@ -225,6 +227,62 @@ def test_what_cannot_be_executed_is_told_once_and_may_still_be_returned(
     }
     assert staging.rescue(USER, staged_id, USER).status == "rescued"
     assert box.folder(message_id) == "inbox"
+
+
+def test_undo_returns_mail_that_could_not_be_executed_and_closes_its_row(
+    staged: WorkedMailbox,
+) -> None:
+    box = staged
+    message_id, _ = box.stage()
+    collection(StagedEmail).update_one({}, {"$set": {"status": "failed"}, "$unset": {"due_at": ""}})
+    done = undo.undo(USER, str(box.audited("email_staged")[0]["_id"]), USER)
+    assert (done.state, box.folder(message_id)) == ("undone", "inbox")
+    row = box.staged(message_id)
+    assert row["status"] == "rescued"
+    assert "cleanup_at" in row
+
+
+def test_users_are_told_though_work_ends_half_way(
+    staged: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = staged
+    moves: list[str] = []
+
+    class Throttled(holding.MicrosoftClient):
+        def call(self, method: str, **params: Any) -> Any:
+            if method == MOVE:
+                moves.append(method)
+                if len(moves) > 1:
+                    raise RateLimited("slow down", retry_after_seconds=30)
+            return super().call(method, **params)
+
+    monkeypatch.setattr(holding, "MicrosoftClient", Throttled)
+    box.arrive()
+    box.arrive()
+    box.sync()
+    with pytest.raises(RateLimited):
+        box.work()
+    [told] = collection(Notification).find({"type": "staging_alert"})
+    assert "will be deleted by your rules" in told["message"]
+
+    # One is to be reminded of, another to be executed, for which there is no quota.
+    monkeypatch.undo()
+    box.let_it_wait()
+    collection(StagedEmail).delete_many({})
+    box.work()
+    soon, past = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(minutes=2)
+    first, second = collection(StagedEmail).find_one({}) or {}, ObjectId()
+    collection(StagedEmail).insert_one(first | {"_id": second, "message_id": "other"})
+    of_first = {"expires_at": soon, "due_at": past - timedelta(minutes=1)}
+    collection(StagedEmail).update_one({"_id": first["_id"]}, {"$set": of_first})
+    collection(StagedEmail).update_one(
+        {"_id": second}, {"$set": {"expires_at": past, "due_at": past}}
+    )
+    error = RateLimited("slow down", retry_after_seconds=30)
+    monkeypatch.setattr(performing, "_perform", Mock(side_effect=error))
+    with pytest.raises(RateLimited):
+        box.work()
+    assert collection(Notification).count_documents({"key": f"expiring:{box.id}:{first['_id']}"})
 
 
 def test_a_tenants_rule_stages_too_and_its_end_returns_the_mail(box: WorkedMailbox) -> None:
