@@ -89,6 +89,8 @@ class SyncState(Document):
     so that dispatch knows the tenant of a million states without their users; so is
     `mailbox_id` the mailbox of those of `microsoft_mail`.
 
+    `inactive_since` is set while it is paused because its user is not active.
+
     `stale_at` is when the copy stops being as fresh as was promised; of the stall that
     began at `stall_told_for` the user was told.
     `live_push_until`: until then the provider pushes every change, so polling is
@@ -112,6 +114,7 @@ class SyncState(Document):
     lease_until = DateTimeField()
     next_due_at = DateTimeField()
     requested_at = DateTimeField()
+    inactive_since = DateTimeField()
     fresh_as_of = DateTimeField()
     stale_at = DateTimeField()
     stall_told_for = DateTimeField()

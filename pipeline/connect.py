@@ -30,7 +30,7 @@ from pipeline.jobs.sending import Send
 from pipeline.mailbox import mailboxes
 from pipeline.sources import PUSHED_SOURCES, SOURCES, sources_of
 from pipeline.stores import Row, collection
-from pipeline.sync import erasures, lanes, reauth, states
+from pipeline.sync import erasures, inactive, lanes, reauth, states
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ def check_user_id(user_id: str) -> None:
 def _check_may_connect(user_id: str) -> None:
     check_user_id(user_id)
     erasures.admit(user_id)
+    inactive.admit(user_id)
 
 
 def connect_google(user_id: str, authorized_user_info: Mapping[str, Any]) -> list[str]:
@@ -221,6 +222,8 @@ def _open(
     mailbox_id = _open_mailbox(user_id, grant, now) if grant else None
     for source in sources:
         states.ensure(user_id, source, now, mailbox_id=mailbox_id)
+    if inactive.is_inactive(user_id):  # since it was asked
+        inactive.pause(user_id)
 
 
 def _open_mailbox(user_id: str, grant: Grant, now: datetime) -> str | None:

@@ -1,4 +1,4 @@
-"""`headrace users`: who there is, how each of their sources is, and letting one go."""
+"""`headrace users`: who there is, how each of their sources is, stopping and letting one go."""
 
 from __future__ import annotations
 
@@ -109,6 +109,43 @@ def disconnect(
     else:
         grant = in_words(done.revocation)
         note(f"Disconnected: {', '.join(done.sources)} have stopped; grant: {grant}.")
+
+
+@app.command(epilog=examples("headrace users deactivate ada"))
+def deactivate(user: User, *, by: By = None, as_json: AsJson = False) -> None:
+    """Stop all that is done for USER: syncs, rules, whatever is learned. The copy stays."""
+    was_active = _set_active(user, by, active=False)
+    if as_json:
+        print_json({"user": user, "active": False, "was_active": was_active})
+    else:
+        note("Nothing is done any more." if was_active else "The user was not active before.")
+
+
+@app.command(epilog=examples("headrace users activate ada"))
+def activate(user: User, *, by: By = None, as_json: AsJson = False) -> None:
+    """Have all go on that stopped when USER was deactivated."""
+    was_active = _set_active(user, by, active=True)
+    if as_json:
+        print_json({"user": user, "active": True, "was_active": was_active})
+    else:
+        note("The user was active before." if was_active else "What had stopped goes on.")
+
+
+def _set_active(user: str, by: str | None, *, active: bool) -> bool:
+    """Set whether a user is active, and return whether that was so before."""
+    from pipeline.audit import audited
+    from pipeline.cli.names import require_user
+    from pipeline.probes import require
+    from pipeline.users import activity
+
+    require("mongodb")
+    require_user(user)
+    who = operator(by)
+    act = activity.activate if active else activity.deactivate
+    name = f"user.{act.__name__}"
+    with audited(who, name, f"user {user}", origin="cli"):
+        changed = act(user, who)
+    return changed != active
 
 
 @app.command(epilog=examples("headrace users erase ada", "headrace users erase ada --yes --json"))

@@ -46,10 +46,14 @@ def start_over(user_id: str, sources: Collection[str]) -> None:
 
 
 def _hold(user_id: str, sources: Collection[str], changes: Row) -> None:
-    whose: Row = {"user_id": user_id, "source": {"$in": list(sources)}}
+    waits: Row = {"$cond": [{"$eq": ["$status", "paused"]}, "paused", "needs_reauth"]}
+    hold({"user_id": user_id, "source": {"$in": list(sources)}}, {"status": waits} | changes)
+
+
+def hold(whose: Row, changes: Row) -> None:
+    """Let nothing that matches `whose` be due, and set `changes`: the status, and why."""
     release_dead_locks(whose)
     held: Row = {
-        "status": {"$cond": [{"$eq": ["$status", "paused"]}, "paused", "needs_reauth"]},
         "next_due_at": None,
         # A run under way loses its claim.
         "fence": {"$add": ["$fence", 1]},

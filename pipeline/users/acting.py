@@ -15,13 +15,13 @@ from pipeline import dispatch
 from pipeline.errors import ReauthRequired
 from pipeline.jobs import controls
 from pipeline.stores import Row, collection
-from pipeline.sync import erasures, states
+from pipeline.sync import erasures, inactive, states
 from pipeline.sync.dry_run import DryRun
 from pipeline.sync.dry_run import dry_run as engine_dry_run
 from pipeline.sync.lanes import syncs_of
 from pipeline.users.errors import NotNow, Unknown
 
-__all__ = ["Asked", "DryRun", "dry_run", "pause", "resume", "resync", "sync_now"]
+__all__ = ["Asked", "DryRun", "dry_run", "pause", "resume", "resync", "sync_now", "tenant_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ def sync_now(
 
     `full` gives up their cursors first: everything is listed anew.  Sources that
     wait for their user are left out.  Raises Unknown for a user or source that
-    there is not, ReauthRequired if nothing is left, NotNow for a user who is
-    being erased, RedisError once the states are due: then the next tick queues them.
+    there is not, ReauthRequired if nothing is left, NotNow for a user who is being
+    erased or not active, RedisError once the states are due: then the next tick queues them.
     """
-    tenant_id = _tenant_of(user_id)
+    tenant_id = _tenant_of_active(user_id)
     asked = []
     for source in _wanted(user_id, sources):
         if full:
@@ -70,9 +70,9 @@ def dry_run(
 ) -> DryRun:
     """Return what a sync would change, and what it costs; writes nothing, calls the provider.
 
-    Raises Unknown, and what the provider raises.
+    Raises Unknown, NotNow, and what the provider raises.
     """
-    _tenant_of(user_id)
+    _tenant_of_active(user_id)
     _wanted(user_id, [source])
     return engine_dry_run(user_id, source, full=full, limit_seconds=limit_seconds)
 
@@ -82,13 +82,13 @@ def pause(user_id: str, *, reason: str, by: str, until: datetime | None = None) 
 
     Replaces a pause that is there.  Raises Unknown, NotNow and RedisError.
     """
-    _tenant_of(user_id)
+    tenant_of(user_id)
     controls.pause(_scope(user_id), reason=reason, by=by, until=until)
 
 
 def resume(user_id: str) -> bool:
     """End the pause of a user; False if there was none.  Raises Unknown and RedisError."""
-    _tenant_of(user_id)
+    tenant_of(user_id)
     return controls.resume(_scope(user_id))
 
 
@@ -96,7 +96,7 @@ def _scope(user_id: str) -> str:
     return f"user:{user_id}"
 
 
-def _tenant_of(user_id: str) -> str:
+def tenant_of(user_id: str) -> str:
     """Return the tenant of a user.  Raises Unknown, and NotNow if the user is being erased."""
     user: Row | None = collection(User).find_one({"_id": user_id}, {"tenant_id": 1})
     if erasures.under_way(user_id):
@@ -104,6 +104,14 @@ def _tenant_of(user_id: str) -> str:
     if user is None:
         raise Unknown(f"there is no user {user_id!r}")
     return str(user.get("tenant_id") or DEFAULT_TENANT)
+
+
+def _tenant_of_active(user_id: str) -> str:
+    """Return the tenant of a user, as `tenant_of`; raise NotNow for one who is not active, too."""
+    tenant_id = tenant_of(user_id)
+    if inactive.is_inactive(user_id):
+        raise NotNow(f"user {user_id!r} is not active")
+    return tenant_id
 
 
 def _wanted(user_id: str, sources: Collection[str] | None) -> list[str]:

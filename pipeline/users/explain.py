@@ -74,6 +74,8 @@ _CLASSES: dict[str, tuple[str, str]] = {
                   "Look at the jobs and dead letters of the user; this may be a bug."),
     "CursorExpired": ("The provider has forgotten where we were.",
                       "Nothing: all is listed anew by itself."),
+    "NotActive": ("The user is not active, so nothing is done for them.",
+                  "Nothing, unless the user is to be kept in sync: then activate the user."),
     "Gone": ("The provider says that it does not exist (any more).", _BY_ITSELF),
     "LeaseLost": ("Another run took over.", _BY_ITSELF),
 }  # fmt: skip

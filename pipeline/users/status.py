@@ -98,7 +98,10 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class UserStatus:
-    """One user.  `erasing`: all that is known of the user is being deleted."""
+    """One user.  `erasing`: all that is known of the user is being deleted.
+
+    Nothing is done for one who is not `active`.
+    """
 
     user_id: str
     tenant_id: str
@@ -106,6 +109,7 @@ class UserStatus:
     connections: tuple[ConnectionStatus, ...]
     sources: tuple[SourceStatus, ...]
     paused: Pause | None
+    active: bool
     erasing: bool
 
 
@@ -130,6 +134,7 @@ def status_of(user_id: str, *, pauses: Sequence[Pause] | None = None) -> UserSta
         connections=tuple(_connections(user_id)),
         sources=tuple(_source(state, tenant_id, held, now) for state in _states(user_id)),
         paused=next((pause for pause in held if pause.scope == f"user:{user_id}"), None),
+        active=user.get("is_active") is not False,
         erasing=erasing,
     )
 

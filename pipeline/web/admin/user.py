@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.jobs.redaction import masked
 from pipeline.mailbox import mailboxes
 from pipeline.sync.held import pauses_of_syncs
-from pipeline.users import acting, dry_runs, erasing, leaving
+from pipeline.users import acting, activity, dry_runs, erasing, leaving
 from pipeline.users.status import UserStatus, status_of
 from pipeline.web.connect.links import HOUR_SECONDS, connect_link
 from pipeline.web.connect.providers import PROVIDERS
@@ -128,6 +128,18 @@ def _resume(_: Visit, user_id: str) -> Done:
     return Done("Goes on: what waited longest comes first.")
 
 
+def _deactivate(visit: Visit, user_id: str) -> Done:
+    if not activity.deactivate(user_id, visit.principal.name):
+        raise Conflict("The user was not active before.")
+    return Done("Not active any more: nothing is done for the user. The copy stays.")
+
+
+def _activate(visit: Visit, user_id: str) -> Done:
+    if not activity.activate(user_id, visit.principal.name):
+        raise Conflict("The user was active before.")
+    return Done("Active again: what had stopped goes on.")
+
+
 def _disconnect(visit: Visit, user_id: str) -> Done:
     _check_typed(visit, user_id)
     provider = visit.said("provider")
@@ -163,6 +175,8 @@ routes = [
     action(f"{_ONE}/dry-run", _acting(_dry_run), name="user.dry_run"),
     action(f"{_ONE}/pause", _acting(_pause), name="user.pause"),
     action(f"{_ONE}/resume", _acting(_resume), name="user.resume"),
+    action(f"{_ONE}/deactivate", _acting(_deactivate), name="user.deactivate"),
+    action(f"{_ONE}/activate", _acting(_activate), name="user.activate"),
     action(f"{_ONE}/disconnect", _acting(_disconnect), name="user.disconnect"),
     action(f"{_ONE}/erase", _acting(_erase), name="user.erase", role="admin"),
 ]

@@ -1,4 +1,4 @@
-"""What is done to a user: sync now, pause, disconnect, erase."""
+"""What is done to a user: sync now, pause, deactivate, disconnect, erase."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models import SyncState
 from pipeline.jobs.redaction import masked
 from pipeline.stores import collection
 from pipeline.users import acting as users
-from pipeline.users import erasing, leaving
+from pipeline.users import activity, erasing, leaving
 from pipeline.web.api.callers import Caller, allowed
 from pipeline.web.api.common import Payload, UserId, acting, stores
 from pipeline.web.api.problems import documented
@@ -79,6 +79,12 @@ class Resumed(BaseModel):
     was_paused: bool
 
 
+class ActivitySet(BaseModel):
+    """What was done."""
+
+    was_active: bool
+
+
 class Leaving(BaseModel):
     """What goes on by itself."""
 
@@ -140,6 +146,24 @@ def resume_user(request: Request, caller: Writes, user_id: UserId) -> Resumed:
     with acting(request, caller, "user.resume", f"user {user_id}"):
         was_paused = users.resume(user_id)
     return Resumed(was_paused=was_paused)
+
+
+@router.post("/{user_id:id}/deactivate")
+def deactivate_user(request: Request, caller: Writes, user_id: UserId) -> ActivitySet:
+    """Stop all that is done for a user: syncs, rules, whatever is learned.  The copy stays."""
+    known_user(caller, user_id)
+    with acting(request, caller, "user.deactivate", f"user {user_id}"):
+        was_active = activity.deactivate(user_id, caller.actor)
+    return ActivitySet(was_active=was_active)
+
+
+@router.post("/{user_id:id}/activate")
+def activate_user(request: Request, caller: Writes, user_id: UserId) -> ActivitySet:
+    """Have all go on that stopped when a user was deactivated."""
+    known_user(caller, user_id)
+    with acting(request, caller, "user.activate", f"user {user_id}"):
+        was_active = not activity.activate(user_id, caller.actor)
+    return ActivitySet(was_active=was_active)
 
 
 @router.delete("/{user_id:id}/connections/{provider}", status_code=202)

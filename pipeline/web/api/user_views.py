@@ -137,6 +137,7 @@ class UserView(BaseModel):
     connections: list[ConnectionView]
     sources: list[SourceView]
     paused: PauseView | None
+    active: bool = Field(description="False: nothing is synced, learned or done for the user.")
     erasing: bool = Field(description="All that is known of the user is being deleted.")
 
 
@@ -162,6 +163,7 @@ def user_of(status: UserStatus) -> UserView:
         connections=[connection_of(connection) for connection in status.connections],
         sources=[_source(source) for source in status.sources],
         paused=_pause(status.paused) if status.paused else None,
+        active=status.active,
         erasing=status.erasing,
     )
 

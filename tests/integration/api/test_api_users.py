@@ -235,6 +235,20 @@ def test_a_user_is_paused_for_a_while_and_resumed(client: TestClient) -> None:
     assert client.get("users/ada").json()["paused"] is None
 
 
+def test_a_user_is_deactivated_and_activated(client: TestClient) -> None:
+    connected("ada")
+    for was_active in (True, False):
+        assert client.post("users/ada/deactivate").json() == {"was_active": was_active}
+    told = client.get("users/ada").json()
+    assert not told["active"]
+    assert {source["status"] for source in told["sources"]} == {"paused"}
+    assert "not active" in problem(client.post("users/ada/syncs"))["detail"]
+    for was_active in (False, True):
+        assert client.post("users/ada/activate").json() == {"was_active": was_active}
+    assert client.get("users/ada").json()["active"]
+    assert [action for action, _, _ in audited()].count("user.activate") == 2
+
+
 def test_a_connect_link_is_for_this_user_and_these_sources(
     client: TestClient, setting: Setting
 ) -> None:
@@ -294,6 +308,8 @@ CALLS = (
     ("POST", "users/{}/syncs"),
     ("POST", "users/{}/pause"),
     ("POST", "users/{}/resume"),
+    ("POST", "users/{}/deactivate"),
+    ("POST", "users/{}/activate"),
     ("DELETE", "users/{}/connections/google"),
 )
 

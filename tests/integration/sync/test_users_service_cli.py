@@ -52,6 +52,17 @@ def test_a_disconnect_tells_what_has_stopped(copy: Copy) -> None:
     assert (row["actor"], row["origin"], row["outcome"]) == ("eve", "cli", "done")
 
 
+def test_a_user_is_deactivated_and_activated(copy: Copy) -> None:
+    for command, active in (("deactivate", False), ("activate", True)):
+        for was_active in (not active, active):
+            told = document("users", command, "ada", "--as", "eve")
+            assert told == {"user": "ada", "active": active, "was_active": was_active}
+    assert "did you mean 'ada'?" in headrace("users", "deactivate", "adda").stderr
+    row = collection(AuditLog).find_one({"action": "user.activate"})
+    assert row is not None
+    assert (row["actor"], row["origin"], row["outcome"]) == ("eve", "cli", "done")
+
+
 def test_an_erasure_tells_what_was_deleted_and_is_audited(copy: Copy) -> None:
     copy.sync(CONTACTS)
     done = document("users", "erase", "ada", "--yes", "--as", "eve")

@@ -200,6 +200,20 @@ def test_a_pause_is_told_on_the_page_and_ended_there(stores: None) -> None:
     assert notice(client, "/admin/users/ada/pause", 409, lasting="7")
 
 
+def test_a_user_is_deactivated_and_activated_on_the_page(stores: None) -> None:
+    add("ada")
+    client, url = signed_in("operator"), "/admin/users/ada"
+    assert "Not active any more" in notice(client, f"{url}/deactivate")
+    assert "was not active" in notice(client, f"{url}/deactivate", 409)
+    text = client.get(url).text
+    assert "This user is not active" in text
+    assert "The user is not active, so nothing is done for them." in text
+    assert "Sync all now" not in text
+    assert "Active again" in notice(client, f"{url}/activate")
+    assert "was active" in notice(client, f"{url}/activate", 409)
+    assert "Sync all now" in client.get(url).text
+
+
 def test_what_is_final_wants_the_id_typed_and_the_role(stores: None) -> None:
     add("ada")
     client = signed_in("operator")
