@@ -57,9 +57,12 @@ class MicrosoftClient:
         return cls(connection)
 
     @classmethod
-    def for_user(cls, user_id: str) -> Self:
-        """Return the client of a user's connection.  Raises ReauthRequired without one."""
-        return cls(load_connection(user_id, "microsoft"))
+    def for_user(cls, user_id: str, *, leaving: bool = False) -> Self:
+        """Return the client of a user's connection.  Raises ReauthRequired without one.
+
+        With `leaving`, one that has ended serves as long as it has credentials.
+        """
+        return cls(load_connection(user_id, "microsoft", leaving=leaving))
 
     @property
     def requests(self) -> int:

@@ -41,7 +41,7 @@ def objection(
     """
     hold.refresh()
     if kind in UNGUARDED:
-        reason = why_unreachable(hold)
+        reason = None if hold.leaving else why_unreachable(hold)
         return Objection(reason, passes=True) if reason else None
     paused = guards.why_paused(hold.user, hold.mailbox)
     if paused:

@@ -27,9 +27,13 @@ _LOOK_SECONDS = 0.05
 class Hold:
     """The right to act on one mailbox, and what is known of it meanwhile."""
 
-    def __init__(self, mailbox_id: str, fence: int, closing: ExitStack) -> None:
+    def __init__(
+        self, mailbox_id: str, fence: int, closing: ExitStack, *, leaving: bool = False
+    ) -> None:
         """Raises Gone if there is no such mailbox."""
         self.fence = fence
+        #: Whether it is cleared, though it may be closed and its connection has ended.
+        self.leaving = leaving
         #: How many mails were staged meanwhile.
         self.staged = 0
         #: How many executions of rules were not told of one by one.
@@ -59,7 +63,9 @@ class Hold:
     @cached_property
     def client(self) -> MicrosoftClient:
         """What calls Microsoft.  Raises ReauthRequired if the user must connect first."""
-        return self._closing.enter_context(MicrosoftClient.for_user(self.user_id))
+        return self._closing.enter_context(
+            MicrosoftClient.for_user(self.user_id, leaving=self.leaving)
+        )
 
     @cached_property
     def places(self) -> Places:
@@ -68,10 +74,13 @@ class Hold:
 
 
 @contextmanager
-def held(mailbox_id: str, *, wait_seconds: float = 0) -> Iterator[Hold | None]:
+def held(
+    mailbox_id: str, *, wait_seconds: float = 0, leaving: bool = False
+) -> Iterator[Hold | None]:
     """Hold a mailbox for the block; give None if somebody else does for `wait_seconds`.
 
-    Raises Gone if there is no such mailbox.
+    `leaving`: to clear it, from which the end of its connection does not keep anybody.  Raises
+    Gone if there is no such mailbox.
     """
     with ExitStack() as closing:
         taken = _taken(mailbox_id, wait_seconds, closing)
@@ -79,7 +88,7 @@ def held(mailbox_id: str, *, wait_seconds: float = 0) -> Iterator[Hold | None]:
             yield None
             return
         closing.enter_context(_heartbeat(taken))
-        yield Hold(mailbox_id, taken.fence, closing)
+        yield Hold(mailbox_id, taken.fence, closing, leaving=leaving)
 
 
 def _taken(mailbox_id: str, wait_seconds: float, closing: ExitStack) -> Lease | None:

@@ -59,14 +59,20 @@ def reconcile(hold: Hold) -> int:
         return changed
     wanted, known = _wanted(hold.mailbox, hold.user), _known(hold.mailbox)
     for rule_id in sorted(known.keys() - wanted.keys()):
-        _remove(hold, known[rule_id])
-        _note(hold, rule_id, None)
+        _take_away(hold, rule_id, known[rule_id])
         changed += 1
     for rule_id, mirror in wanted.items():
         if known.get(rule_id, {}).get("digest") != mirror.digest:
             _note(hold, rule_id, _mirrored(hold, rule_id, mirror, known.get(rule_id, {})))
             changed += 1
     return changed
+
+
+def clear(hold: Hold) -> None:
+    """Remove all inbox rules of ours from a held mailbox, as far as Microsoft lets us."""
+    for rule_id, known in sorted(_known(hold.mailbox).items()):
+        with suppress(Permanent):
+            _take_away(hold, rule_id, known)
 
 
 def sync(rule: Row) -> None:
@@ -205,6 +211,11 @@ def _remove(hold: Hold, known: Row) -> None:
         return
     with suppress(Gone):
         hold.client.call(f"DELETE {_RULE}", id="inbox", rule=known["graph_rule_id"])
+
+
+def _take_away(hold: Hold, rule_id: str, known: Row) -> None:
+    _remove(hold, known)
+    _note(hold, rule_id, None)
 
 
 def _note(hold: Hold, rule_id: str, known: Row | None) -> None:

@@ -23,8 +23,9 @@ from pymongo.errors import PyMongoError
 from models import Connection, Erasure, SyncState, User
 from pipeline import disconnecting, push
 from pipeline.config import settings
-from pipeline.errors import Gone, LeaseLost, Transient, Unfinished
+from pipeline.errors import Gone, HeadraceError, LeaseLost, Transient, Unfinished
 from pipeline.heartbeat import Heartbeat
+from pipeline.mailbox import clearing
 from pipeline.projections.lease import Lease, held, renew
 from pipeline.stores import Row, collection
 from pipeline.sync.erasures import erasure_id
@@ -174,12 +175,21 @@ def _until_nothing_is_left(name: str, user_id: str) -> None:
 
 def _delete_all(name: str, user_id: str) -> None:
     """Delete what there is of a user, noting after each step how much it was."""
+    _clear_mailbox(user_id)
     for kind, count in belongings.delete_copy(user_id):
         _note(name, kind, count)
     for provider in collection(Connection).distinct("provider", {"user_id": user_id}):
         _leave(name, user_id, provider)
     for kind, count in belongings.delete_rest(user_id):
         _note(name, kind, count)
+
+
+def _clear_mailbox(user_id: str) -> None:
+    """Leave nothing of ours in a mailbox; a provider that does not answer keeps no data here."""
+    try:
+        clearing.clear(user_id)
+    except HeadraceError as error:
+        log.warning("mailbox not cleared", extra={"reason": type(error).__name__})
 
 
 def _leave(name: str, user_id: str, provider: str) -> None:

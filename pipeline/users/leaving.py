@@ -18,6 +18,7 @@ from pipeline import disconnecting, dispatch, push
 from pipeline.disconnecting import Disconnected
 from pipeline.errors import Gone
 from pipeline.jobs.sending import Send
+from pipeline.mailbox import clearing
 from pipeline.stores import Row, collection
 from pipeline.users.errors import Unknown
 
@@ -38,7 +39,7 @@ def disconnect(user_id: str, provider: str, by: str) -> Disconnected:
     """
     log.info("disconnecting", extra={"provider": provider, "by": by})
     try:
-        return disconnecting.disconnect(user_id, provider, before_revoking=push.stop_all)
+        return disconnecting.disconnect(user_id, provider, before_revoking=take_down)
     except Gone as error:
         raise Unknown(str(error)) from None
 
@@ -65,11 +66,21 @@ def finish_disconnect(connection_id: str) -> str:
     wanted = {"_id": ObjectId(connection_id)} | _NOT_REVOKED
     if (connection := collection(Connection).find_one(wanted)) is None:
         return "nothing is left to do"
-    push.stop_all(connection["user_id"], connection["provider"])
+    take_down(connection["user_id"], connection["provider"])
     # Read again: taking things down may have refreshed the token.
     if (connection := collection(Connection).find_one(wanted)) is None:
         return "it was connected again"
     return f"grant: {disconnecting.revoke_grant(connection)}"
+
+
+def take_down(user_id: str, provider: str) -> None:
+    """Take down what is kept for us at a provider, while the credentials still serve.
+
+    Raises RateLimited and Transient; what is left then is taken down by the next call.
+    """
+    if provider == "microsoft":
+        clearing.clear(user_id)
+    push.stop_all(user_id, provider)
 
 
 def queue_unfinished() -> int:
