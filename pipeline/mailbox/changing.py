@@ -61,6 +61,10 @@ class _Change:
             if self._call(deed):
                 return
             self._run.read_again()
+            if _is_done(self._kind, self._step, self._run.mail):
+                # Refused because it was done: the answer to the first call was lost.
+                self._end("done")
+                return
         raise Transient("the mail is being changed by others")
 
     def _deed(self) -> Deed:

@@ -77,6 +77,24 @@ def test_a_step_whose_process_died_is_reconciled(
             assert audited["steps"][0]["before"] == before
 
 
+@pytest.mark.parametrize("action", ["categorize", "mark_read"])
+def test_a_change_whose_answer_was_lost_is_the_rules_own(box: WorkedMailbox, action: str) -> None:
+    box.rule({"action_type": action, "category": "Shop"})
+    message_id = box.arrive(categories=["Mine"])
+    box.sync()
+    lost = {"api": "microsoft", "method": "*messages.update"}
+    box.sandbox.fault("drop", match=lost, params={"after_bytes": 20})
+    box.work()
+    [step] = box.executed(message_id)["steps"]
+    assert [fault["hits"] for fault in box.sandbox.faults()] == [1]
+    assert step["state"] == "done"  # and not "already so", as if its user had been faster
+    assert step["before"] == (
+        {"is_read": False} if action == "mark_read" else {"categories": ["Mine"]}
+    )
+    box.sync()
+    assert box.executed(message_id)["steps"][0]["observed"] is True
+
+
 def test_mail_that_its_user_moved_after_a_crash_is_left_there(
     box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
