@@ -9,7 +9,7 @@ https://learn.microsoft.com/graph/api/resources/messagerule
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -20,9 +20,10 @@ from pymongo import ASCENDING
 
 from models import Mailbox, Rule, User
 from pipeline.errors import Gone, Permanent, ReauthRequired
-from pipeline.mailbox import guards, mailboxes
+from pipeline.mailbox import guards, mailboxes, rule_store
 from pipeline.mailbox.folders import Folders
 from pipeline.mailbox.holding import Hold
+from pipeline.mailbox.matching import domain_of
 from pipeline.stores import Row, collection
 
 #: Mailboxes that one look finds; those that are left are found at the next.
@@ -154,12 +155,30 @@ def _wanted(mailbox: Row, user: Row | None) -> dict[str, Mirror]:
     folders = mailboxes.folders(mailbox)
     enabled = {"mailbox_id": mailbox["_id"], "scope": "user", "is_enabled": True}
     is_on = guards.why_paused(user, mailbox) is None
-    wanted = {}
-    for rule in collection(Rule).find(enabled | {"user_id": mailbox["user_id"]}):
+    wanted: dict[str, Mirror] = {}
+    ours_alone: list[Row] = []
+    for rule in rule_store.in_order(enabled | {"user_id": mailbox["user_id"]}):
         mirror = mirror_of(rule, mailbox, policy, folders)
+        if mirror.body and any(_may_meet_before(one, rule) for one in ours_alone):
+            mirror = Mirror(None, "a rule before it, which is not mirrored, may meet the same mail")
+        ours_alone += [] if mirror.body else [rule]
         body = mirror.body and mirror.body | {"isEnabled": is_on}
         wanted[str(rule["_id"])] = mirror._replace(body=body)
     return wanted
+
+
+def _may_meet_before(earlier: Row, rule: Row) -> bool:
+    """Return whether a rule may meet mail first that one for senders' addresses is for."""
+    conditions = earlier.get("conditions") or {}
+    senders = _lowered(rule["conditions"]["sender_email"])
+    if conditions.get("sender_email"):
+        senders &= _lowered(conditions["sender_email"])
+    domain = str(conditions.get("sender_domain") or "").lower()
+    return any(not domain or domain_of(sender) == domain for sender in senders)
+
+
+def _lowered(addresses: Sequence[str]) -> set[str]:
+    return {address.lower() for address in addresses}
 
 
 def _mirrors(mailbox: Row) -> bool:

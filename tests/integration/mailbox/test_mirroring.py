@@ -91,6 +91,29 @@ def test_inbox_rules_follow_ours(box: WorkedMailbox, monkeypatch: pytest.MonkeyP
     assert collection(Execution).count_documents({"state": "failed"}) == 0
 
 
+def test_what_another_rule_would_meet_first_is_not_done_at_microsoft(box: WorkedMailbox) -> None:
+    first = rules.create(
+        *(USER, box.id),
+        name="Invoices stay",
+        conditions={"subject_contains": "invoice"},
+        actions=[{"action_type": "mark_read"}],
+        by=USER,
+    )
+    second = box.rule({"action_type": "archive"})
+    set_mailbox(mirror_rules=True)
+    box.work()
+    assert at_microsoft() == []
+    rows = {str(row["_id"]): row for row in collection(Rule).find()}
+    assert "a rule before it" in rows[second]["mirror_error"]
+    rules.update(USER, first, {"conditions": {"sender_domain": "lists.example"}}, by=USER)
+    box.work()
+    assert [one["displayName"] for one in at_microsoft()] == [f"Headrace {second}"]
+    rules.reorder(USER, box.id, [second], by=USER)
+    rules.update(USER, first, {"conditions": {"subject_contains": "invoice"}}, by=USER)
+    box.work()
+    assert len(at_microsoft()) == 1
+
+
 def test_a_refusal_is_noted_with_the_rule_and_not_repeated(
     box: WorkedMailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
