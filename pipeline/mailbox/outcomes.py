@@ -114,17 +114,24 @@ def _staged_over(execution: Row, state: str, now: datetime, session: ClientSessi
 
 def _undo_over(execution: Row, _: str, now: datetime, session: ClientSession) -> None:
     """Write what the undo came to: `undone` only if every step was."""
-    row = collection(MailAudit).find_one({"_id": ObjectId(execution["audit_id"])}, session=session)
+    audited = {"_id": ObjectId(execution["audit_id"])}
+    row: Row = collection(MailAudit).find_one(audited, session=session) or {}
     results = [
         {"step": step["params"]["of"], "state": step["state"], "error": step.get("error") or ""}
         for step in execution["steps"]
     ]
+    sent = [
+        {"step": number, "state": "failed", "error": "what was sent cannot be taken back"}
+        for number, step in enumerate(row.get("steps") or ())
+        if step["action"] == "forward" and step["state"] == "done"
+    ]
+    results += sent
     again = {result["step"] for result in results}
-    kept = [r for r in (row or {}).get("undo_results") or () if r["step"] not in again]
-    complete = all(map(is_achieved, execution["steps"]))
+    kept = [r for r in row.get("undo_results") or () if r["step"] not in again]
+    complete = not sent and all(map(is_achieved, execution["steps"]))
     undone = {"undone_at": now, "undone_by": execution["by"]} if complete else {}
     collection(MailAudit).update_one(
-        {"_id": ObjectId(execution["audit_id"]), "undo_state": "pending"},
+        audited | {"undo_state": "pending"},
         {
             "$set": undone
             | {

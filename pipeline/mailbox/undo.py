@@ -60,6 +60,8 @@ def why_not_undoable(row: Row, now: datetime) -> str | None:
         return "it has been undone already"
     if row.get("undo_state") == "pending":
         return "it is being undone just now"
+    if row.get("undo_state") == "partial" and not any(_steps(row)):
+        return "what is left of it cannot be taken back"
     if now - row["created_at"] > timedelta(hours=settings().undo_hours):
         return f"it is more than {settings().undo_hours:g} hours old"
     return None

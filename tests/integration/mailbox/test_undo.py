@@ -95,6 +95,21 @@ def test_an_undo_that_fails_in_part_says_so_and_may_be_tried_again(acted: Worked
     assert box.folder(message_id) == "archive"  # only what was left was tried again
 
 
+def test_an_undo_says_that_what_was_sent_stays_sent(box: WorkedMailbox) -> None:
+    box.sandbox.add_user("bob")
+    box.sandbox.open_mailbox("bob")
+    [address] = {user.email for user in box.sandbox.users() if user.user == "bob"}
+    box.rule({"action_type": "forward", "forward_to": [address]}, {"action_type": "mark_read"})
+    message_id, audit_id = act(box)
+    done = undo.undo(USER, audit_id, USER)
+    assert done.state == "partial"
+    results = {one["step"]: (one["state"], one["error"]) for one in done.results}
+    assert results == {1: ("done", ""), 0: ("failed", "what was sent cannot be taken back")}
+    assert box.message(message_id)["isRead"] is False
+    with pytest.raises(Permanent, match="what is left of it cannot be taken back"):
+        undo.undo(USER, audit_id, USER)
+
+
 def test_an_undo_of_mail_that_is_gone_is_partial(acted: WorkedMailbox) -> None:
     box = acted
     message_id, audit_id = act(box)
