@@ -40,12 +40,25 @@ def mailbox_of(whose: str) -> Row:
     )
 
 
-def note_reveal(mailbox: Row, what: str, by: str | None) -> None:
+def _note_reveal(mailbox: Row, what: str, by: str | None) -> None:
     """Write to the audit that somebody is shown personal data of a mailbox, before they are."""
     from pipeline.audit import audited
 
     with audited(operator(by), f"mailbox.reveal_{what}", target_of(mailbox), origin="cli"):
         pass
+
+
+def opened(whose: str, what: str, by: str | None, *, reveal: bool) -> tuple[Row, dict[str, str]]:
+    """Return a mailbox of which `what` is shown, and the paths of its folders by id.
+
+    If personal data is shown, that is in the audit by then.
+    """
+    from pipeline.mailbox.reading.folders import paths
+
+    mailbox = mailbox_of(whose)
+    if reveal:
+        _note_reveal(mailbox, what, by)
+    return mailbox, paths(mailbox["user_id"])
 
 
 def target_of(mailbox: Row, **more: str) -> str:

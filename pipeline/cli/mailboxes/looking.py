@@ -10,7 +10,7 @@ import typer
 from pipeline.cli.acting import By
 from pipeline.cli.exits import WrongUse
 from pipeline.cli.mailboxes.app import app
-from pipeline.cli.mailboxes.finding import Limit, Reveal, Whose, mailbox_of, note_reveal
+from pipeline.cli.mailboxes.finding import Limit, Reveal, Whose, mailbox_of, opened
 from pipeline.cli.names import suggestion
 from pipeline.cli.output import AsJson, age, console, duration, examples, print_json, table
 
@@ -43,15 +43,11 @@ def events(
     """What happened to the mail of a mailbox, the newest first."""
     from models.email_event import EVENT_TYPES
     from pipeline.mailbox.reading import events as reading
-    from pipeline.mailbox.reading.folders import paths
 
     if event_type:
         _require("--type", event_type, EVENT_TYPES)
-    mailbox = mailbox_of(whose)
-    if reveal:
-        note_reveal(mailbox, "events", by)
+    mailbox, folders = opened(whose, "events", by, reveal=reveal)
     wanted = reading.Wanted(event_type, domain, message)
-    folders = paths(mailbox["user_id"])
     found = [_event(row, folders, reveal=reveal) for row in reading.events(mailbox, wanted, limit)]
     if as_json:
         print_json({"events": found})
@@ -116,13 +112,9 @@ def patterns(
     """Habits that were found, the surest first."""
     from models.pattern import PATTERN_STATUSES
     from pipeline.mailbox.reading import patterns as reading
-    from pipeline.mailbox.reading.folders import paths
 
     _require("--status", status, PATTERN_STATUSES)
-    mailbox = mailbox_of(whose)
-    if reveal:
-        note_reveal(mailbox, "patterns", by)
-    folders = paths(mailbox["user_id"])
+    mailbox, folders = opened(whose, "patterns", by, reveal=reveal)
     found = [
         _pattern(row, folders, reveal=reveal) for row in reading.patterns(mailbox, status, limit)
     ]
@@ -159,12 +151,8 @@ def _pattern(row: Row, folders: dict[str, str], *, reveal: bool) -> dict[str, An
 def rules(whose: Whose, *, reveal: Reveal = False, by: By = None, as_json: AsJson = False) -> None:
     """The rules of a mailbox in their order: the first that is on and fits acts."""
     from pipeline.mailbox import rules as service
-    from pipeline.mailbox.reading.folders import paths
 
-    mailbox = mailbox_of(whose)
-    if reveal:
-        note_reveal(mailbox, "rules", by)
-    folders = paths(mailbox["user_id"])
+    mailbox, folders = opened(whose, "rules", by, reveal=reveal)
     found = [
         _rule(row, folders, reveal=reveal)
         for row in service.listed(mailbox["user_id"], mailbox["_id"])
@@ -207,13 +195,9 @@ def staged(
 ) -> None:
     """Mail that waits to be deleted, or what became of it."""
     from pipeline.mailbox.reading import staged as reading
-    from pipeline.mailbox.reading.folders import paths
 
     _require("--show", show, _STAGED)
-    mailbox = mailbox_of(whose)
-    if reveal:
-        note_reveal(mailbox, "staged", by)
-    folders = paths(mailbox["user_id"])
+    mailbox, folders = opened(whose, "staged", by, reveal=reveal)
     found = [_staged(row, folders, reveal=reveal) for row in reading.staged(mailbox, show, limit)]
     if as_json:
         print_json({"staged": found})
