@@ -89,16 +89,12 @@ def mailbox(
     the provider fails, and workers are killed. Then each staged mail is rescued and executed at
     the same time: exactly one may win.
     """
-    from rich.progress import track
-
     from benchmarks.chaos.mailbox import run
     from benchmarks.chaos.mailbox.plan import make_plan
-    from pipeline.cli.output import console, note
+    from pipeline.cli.output import note
 
     plans = [make_plan(number, mailboxes, mails, seconds) for number in _seeds(seed)]
-    tell = (lambda _text: None) if as_json else note
-    hidden = as_json or len(plans) == 1 or not console().is_terminal
-    verdicts = [run.play_one(plan, races, tell) for plan in track(plans, "Seeds", disable=hidden)]
+    verdicts = run.play_all(plans, races, note)
     if as_json:
         print_json(run.as_document(verdicts))
     else:

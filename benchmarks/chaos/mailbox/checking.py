@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from benchmarks.chaos.mailbox.cast import CATEGORY, SOURCE, Player
 from benchmarks.chaos.mailbox.plan import Arrival, Plan
@@ -43,8 +44,8 @@ class Verdict:
         return self.complaints[:_EXAMPLES]
 
 
-def at_rest(plan: Plan) -> bool:
-    """Return whether nothing is due, running, lagging or left to do."""
+def at_rest(plan: Plan, since: datetime) -> bool:
+    """Return whether all was synced after `since`, and nothing runs, lags or is left to do."""
     whose = {"user_id": {"$in": list(plan.users)}}
     lags: Row = {
         "$or": [
@@ -52,7 +53,8 @@ def at_rest(plan: Plan) -> bool:
             {"$gt": ["$seq", "$projections.graph.seq"]},
         ]
     }
-    busy = {"source": SOURCE, "$or": [{"status": {"$ne": "idle"}}, {"$expr": lags}]}
+    older = {"fresh_as_of": {"$not": {"$gt": since}}}
+    busy = {"source": SOURCE, "$or": [{"status": {"$ne": "idle"}}, older, {"$expr": lags}]}
     open_rows = {"state": {"$in": ["pending", "executing"]}}
     return not (
         collection(SyncState).count_documents(whose | busy)

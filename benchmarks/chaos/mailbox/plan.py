@@ -55,7 +55,7 @@ class Plan:
 def make_plan(seed: int, mailboxes: int, mails: int, seconds: float) -> Plan:
     """Return the plan of a seed: `mails` per mailbox within `seconds`."""
     random = Random(f"chaos-mailbox/{seed}")
-    users = tuple(f"chaos{number:02}" for number in range(mailboxes))
+    users = tuple(f"chaos-{seed}-{number}" for number in range(mailboxes))
     arrivals = [
         _arrival(random, user, number, seconds) for user in users for number in range(mails)
     ]

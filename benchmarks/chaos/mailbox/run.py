@@ -1,11 +1,12 @@
-"""`headrace chaos mailbox`: one seed after the other, each on a stage of its own."""
+"""`headrace chaos mailbox`: one seed after the other, each with mailboxes of its own."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,45 +19,56 @@ from benchmarks.chaos.mailbox.races import race
 from benchmarks.web.stage import stage
 from pipeline.cli.output import console, number, table
 from pipeline.config import settings
-from pipeline.dispatch import send
+from pipeline.sandbox.client import SandboxClient
 from pipeline.sync import states
 
 Log = Callable[[str], None]
 
+_REST_SECONDS = 180.0
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
-def play_one(plan: Plan, races: int, log: Log) -> Verdict:
-    """Play the plan of a seed and return what was found."""
+
+def play_all(plans: Sequence[Plan], races: int, log: Log) -> list[Verdict]:
+    """Play the plans one after the other on one stage, each with mailboxes of its own."""
     before = dict(os.environ)
     os.environ.update(troupe.SETTINGS)
     try:
         with TemporaryDirectory(prefix="headrace-chaos-") as folder:
-            return _on_stage(plan, Path(folder), races, log)
+            path = Path(folder)
+            with stage(path, log) as scene, troupe.running(path) as company:
+                return [_play(plan, scene.sandbox, company, races, log) for plan in plans]
     finally:
         os.environ.clear()
         os.environ.update(before)
         settings.cache_clear()
 
 
-def _on_stage(plan: Plan, folder: Path, races: int, log: Log) -> Verdict:
-    began = time.monotonic()
-    with stage(folder, log) as scene, troupe.running(folder) as company:
-        log(f"connecting {len(plan.users)} mailboxes")
-        players = {player.user: player for player in cast.connect_all(scene.sandbox, plan.users)}
-        kills = len(plan.kills_at_seconds)
-        log(f"{len(plan.arrivals)} mails and {kills} kills in {plan.seconds:g} s")
-        played = play(plan, scene.sandbox, players, company)
-        log("waiting until all is at rest")
-        for user in plan.users:
-            # What was lost is found by the next look; nobody waits for its hour here.
-            states.request(user, cast.SOURCE)
-        send("dispatch_mailboxes")
-        scene.sandbox.wait_until_quiet(120)
-        cast.until(lambda: at_rest(plan), "rest", seconds=180)
-        verdict = check(plan, played, scene.sandbox, players)
-        log(f"{races} races of rescue and execute")
-        race(verdict, scene.sandbox, list(players.values()), races)
-        verdict.kills = company.killed
-        verdict.pushes.update(scene.sandbox.pushes()["outcomes"])
+def _play(
+    plan: Plan, sandbox: SandboxClient, company: troupe.Troupe, races: int, log: Log
+) -> Verdict:
+    began, killed = time.monotonic(), company.killed
+    sandbox.clear_pushes()
+    kills = len(plan.kills_at_seconds)
+    log(
+        f"seed {plan.seed}: {len(plan.users)} mailboxes, {len(plan.arrivals)} mails and "
+        f"{kills} kills in {plan.seconds:g} s"
+    )
+    players = {player.user: player for player in cast.connect_all(sandbox, plan.users)}
+    played = play(plan, sandbox, players, company)
+    log("waiting until all is at rest")
+    sandbox.wait_until_quiet(_REST_SECONDS)
+    # What rules do comes back as changes, whose notifications are not lost any more.
+    cast.until(lambda: at_rest(plan, _EPOCH), "the end of all acts", seconds=_REST_SECONDS)
+    now = datetime.now(UTC)
+    for user in plan.users:
+        # What was lost is found by the next look; nobody waits for its hour here.
+        states.request(user, cast.SOURCE)
+    cast.until(lambda: at_rest(plan, now), "rest", seconds=_REST_SECONDS)
+    verdict = check(plan, played, sandbox, players)
+    log(f"{races} races of rescue and execute")
+    race(verdict, sandbox, list(players.values()), races)
+    verdict.kills = company.killed - killed
+    verdict.pushes.update(sandbox.pushes()["outcomes"])
     verdict.seconds = round(time.monotonic() - began, 1)
     return verdict
 
