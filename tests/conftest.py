@@ -98,6 +98,23 @@ def empty(stores: set[str]) -> None:
         graph.write(lambda run: run("MATCH (n) DETACH DELETE n"))
 
 
+def ensure_indexes() -> None:
+    """Make the indexes unless all are there: to ask for each takes longer than most tests."""
+    import models
+    from pipeline.stores import mongodb
+
+    def count() -> int:
+        return int(mongodb().command("dbStats")["indexes"])
+
+    if _INDEXES.get(mongodb().name) != count():
+        models.ensure_indexes()
+        _INDEXES[mongodb().name] = count()
+
+
+#: How many indexes a database has once all are made.
+_INDEXES: dict[str, int] = {}
+
+
 @pytest.fixture
 def stores(servers: dict[str, str]) -> None:
     """Empty stores with their indexes."""
@@ -107,7 +124,7 @@ def stores(servers: dict[str, str]) -> None:
 
     settings.cache_clear()
     mongodb()
-    models.ensure_indexes()
+    ensure_indexes()
     for user_id in collection(models.SyncState).distinct("user_id"):
         graph.wipe(user_id)
     for model in models.ALL:
