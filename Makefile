@@ -23,8 +23,8 @@ test: lint ## Check style, types and imports, then run the tests
 	$(BIN)/pytest -m "not long" -n $(TEST_PROCESSES) --dist worksteal --ignore tests/browser
 	$(BIN)/pytest tests/browser
 
-test-long: $(INSTALLED) ## Run the tests that take half a minute or more each
-	$(BIN)/pytest -m long
+test-long: $(INSTALLED) ## Run the longest tests, and those of properties with more examples
+	$(BIN)/pytest -m "long or hypothesis" --hypothesis-profile thorough
 
 lint: $(INSTALLED) ## Check style, types and imports
 	$(BIN)/ruff format --check .

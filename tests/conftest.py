@@ -25,7 +25,8 @@ STORES = {"redis": "REDIS_URL", "mongodb": "MONGODB_URI", "graph": "GRAPH_URI"}
 Setting = Callable[..., None]
 
 # How fast a machine is that others use too is no property of what is tested.
-hypothesis.settings.register_profile("headrace", deadline=None)
+hypothesis.settings.register_profile("headrace", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=300)
 hypothesis.settings.load_profile("headrace")
 
 

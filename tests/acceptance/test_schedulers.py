@@ -54,6 +54,7 @@ def ticked_since(moment: datetime) -> bool:
     return any(tick > moment for tick in ticks())
 
 
+@pytest.mark.long
 def test_two_schedulers_of_which_one_is_stopped_and_killed_send_each_tick_once(
     stores: None, log: Path
 ) -> None:

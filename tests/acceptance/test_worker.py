@@ -137,6 +137,7 @@ def test_a_dead_worker_is_noticed_in_time_for_its_jobs_to_run_again_within_90_se
     assert worst <= 75  # the rest is for a new process to come up
 
 
+@pytest.mark.long
 def test_a_worker_that_was_stopped_for_longer_than_its_lease_changes_nothing(
     sandbox: SandboxClient, log: Path
 ) -> None:
@@ -319,6 +320,7 @@ def test_a_schedule_whose_job_does_not_exist_stops_the_start(
     )
 
 
+@pytest.mark.long
 def test_a_quota_that_all_users_share_pauses_its_source_until_the_provider_takes_calls_again(
     sandbox: SandboxClient, log: Path
 ) -> None:

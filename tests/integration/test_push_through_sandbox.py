@@ -148,6 +148,7 @@ def test_a_change_at_google_lands_without_a_poll(sandbox, ada) -> None:
         assert collection(WebhookDelivery).find_one({"source": source}) is not None
 
 
+@pytest.mark.long
 def test_a_mutated_user_is_copied_to_the_last_item(sandbox, ada) -> None:
     assert_each_stream_is_watched(sandbox)
     sandbox.mutate(3, 60, [ADA])

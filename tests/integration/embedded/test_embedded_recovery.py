@@ -50,6 +50,7 @@ def answer_of(process: subprocess.Popen[str]) -> tuple[int, bool]:
     return int(pid), adopted == "1"
 
 
+@pytest.mark.long
 def test_data_and_addresses_survive_a_restart(fresh_dir: Path) -> None:
     with embedded.start(fresh_dir) as first:
         Stores(first.settings).write("before the restart")
@@ -58,6 +59,7 @@ def test_data_and_addresses_survive_a_restart(fresh_dir: Path) -> None:
         assert Stores(second.settings).read() == {"before the restart"}
 
 
+@pytest.mark.long
 def test_what_was_acknowledged_survives_kill_9_of_every_server(fresh_dir: Path) -> None:
     with embedded.start(fresh_dir) as running:
         before = running.settings
@@ -71,6 +73,7 @@ def test_what_was_acknowledged_survives_kill_9_of_every_server(fresh_dir: Path) 
         assert Stores(before).read() == {"acknowledged"}
 
 
+@pytest.mark.long
 def test_a_port_that_a_stranger_took_is_replaced_and_the_new_one_remembered(
     fresh_dir: Path,
 ) -> None:

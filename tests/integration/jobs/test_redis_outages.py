@@ -80,6 +80,7 @@ class Load:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long
 def test_after_12_seconds_without_redis_work_goes_on_and_nothing_is_lost(
     faults: OwnRedis, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

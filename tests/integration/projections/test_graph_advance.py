@@ -191,6 +191,7 @@ def test_a_wipe_leaves_nothing_but_the_fence(user: str, landing: Landing, keep_f
     assert left == ([{"labels": ["User"]}] if keep_fence else [])
 
 
+@pytest.mark.long
 def test_a_whole_invented_user_comes_in_item_by_item(user: str, landing: Landing) -> None:
     now = datetime(2026, 6, 1, tzinfo=UTC)
     size = Size(calendars=3, events=250, messages=150, contacts=120, task_lists=2, tasks=80)

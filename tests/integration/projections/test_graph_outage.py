@@ -43,6 +43,7 @@ def server(
     settings.cache_clear()
 
 
+@pytest.mark.long
 def test_an_outage_is_transient_noted_and_made_up_for(
     server: Running, landing: Landing, user: str
 ) -> None:
