@@ -9,6 +9,8 @@ PYTHON ?=
 
 #: Each starts servers of its own; most of the time they wait. 0: in one process.
 TEST_PROCESSES ?= 4
+#: A browser needs a core.
+BROWSER_PROCESSES ?= 2
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -21,7 +23,7 @@ run: $(INSTALLED) ## Start everything on this machine: make run ARGS="--demo 20"
 
 test: lint ## Check style, types and imports, then run the tests
 	$(BIN)/pytest -m "not long" -n $(TEST_PROCESSES) --dist worksteal --ignore tests/browser
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest -m "not long" -n $(BROWSER_PROCESSES) --dist worksteal tests/browser
 
 test-long: $(INSTALLED) ## Run the longest tests, and those of properties with more examples
 	$(BIN)/pytest -m "long or hypothesis" --hypothesis-profile thorough

@@ -86,6 +86,7 @@ def troubled(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 
 
 @pytest.mark.usefixtures("troubled")
+@pytest.mark.long
 def test_pages_that_tell_of_trouble_can_be_used_too(tab: Tab) -> None:
     page = tab.page
     page.goto("/admin/users?show=needs_reauth")
@@ -141,6 +142,7 @@ def unused(
             yield context
 
 
+@pytest.mark.long
 def test_empty_pages_can_be_used_and_say_what_to_do(unused: BrowserContext) -> None:
     tab = Tab(unused.new_page())
     wrong = []

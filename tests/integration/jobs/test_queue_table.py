@@ -219,7 +219,7 @@ def test_priorities_hold_across_the_queues_of_a_worker(probes: Probes) -> None:
 
     def noting(priority: int) -> Callable[[int], None]:
         def note(number: int) -> None:
-            time.sleep(0.005)
+            time.sleep(0.02)  # longer than a busy machine takes to fetch the next
             order.append(priority)
 
         return note
