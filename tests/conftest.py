@@ -63,7 +63,9 @@ def servers(data_dir: Path) -> Iterator[dict[str, str]]:
         settings.cache_clear()
         given = set(STORES) - set(missing)
         if given and "PYTEST_XDIST_WORKER" in os.environ:
-            pytest.exit("test processes cannot share the stores that are set: TEST_PROCESSES=0")
+            pytest.exit(
+                "test processes cannot share the stores that are set: TEST_PROCESSES=0 BROWSER_PROCESSES=0"
+            )
         require_empty(given)
         yield running.settings
         empty(given)
