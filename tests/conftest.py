@@ -64,7 +64,8 @@ def servers(data_dir: Path) -> Iterator[dict[str, str]]:
         given = set(STORES) - set(missing)
         if given and "PYTEST_XDIST_WORKER" in os.environ:
             pytest.exit(
-                "test processes cannot share the stores that are set: TEST_PROCESSES=0 BROWSER_PROCESSES=0"
+                "test processes cannot share the stores that are set: "
+                "TEST_PROCESSES=0 BROWSER_PROCESSES=0"
             )
         require_empty(given)
         yield running.settings
