@@ -12,6 +12,7 @@ from models.execution import Execution
 from models.mail_audit import MailAudit
 from models.mailbox import Mailbox
 from models.notification import Notification
+from models.outreach import MODELS as OUTREACH
 from models.pattern import Pattern
 from models.projection import ProjectionLease
 from models.record import Record, RejectedItem
@@ -19,6 +20,7 @@ from models.rule import Rule, TenantPolicy
 from models.staged_email import StagedEmail
 from models.subscription import SUBSCRIPTION_STATUSES, Subscription
 from models.sync_state import SyncRun, SyncState
+from models.tenant import Tenant
 from models.user import DEFAULT_TENANT, User
 from models.webhook_delivery import WebhookDelivery
 
@@ -49,6 +51,8 @@ ALL = (
     StagedEmail,
     MailAudit,
     Notification,
+    Tenant,
+    *OUTREACH,
 )
 
 __all__ = [
@@ -79,6 +83,7 @@ __all__ = [
     "Subscription",
     "SyncRun",
     "SyncState",
+    "Tenant",
     "TenantPolicy",
     "User",
     "WebhookDelivery",

@@ -112,6 +112,24 @@ class Settings(BaseSettings):
     """Application id of your registration in Entra; needed for /connect/microsoft."""
     microsoft_client_secret: SecretStr = SecretStr("")
     """Secret of that application."""
+    sendgrid_api_base_url: BaseUrl = "https://api.sendgrid.com"
+    """Root of SendGrid's API; https://api.eu.sendgrid.com for its EU region. The sandbox too."""
+    sendgrid_api_key: SecretStr = SecretStr("")
+    """API key of senders at SendGrid that have none of their own."""
+    sendgrid_webhook_public_keys: str = ""
+    """Keys that SendGrid signs its event webhook with, comma-separated; empty: none is taken."""
+    sendgrid_webhook_max_age_seconds: Seconds = 90_000
+    """An event webhook signed longer ago is refused; SendGrid tries again for 24 hours."""
+    twilio_api_base_url: BaseUrl = "https://api.twilio.com"
+    """Root of Twilio's API. The sandbox and proxies go here."""
+    twilio_account_sid: str = ""
+    """Account of senders at Twilio that have none of their own."""
+    twilio_auth_token: SecretStr = SecretStr("")
+    """Auth token of that account; it also signs Twilio's webhooks."""
+    smtp_url: Annotated[SecretStr, _with_scheme("smtp://", "smtps://")] = SecretStr(
+        "smtp://127.0.0.1:25"
+    )
+    """Mail server of senders that have none, `smtp[s]://user:password@host:port`."""
     provider_timeout_seconds: Seconds = 30
     """Longest silence of a provider before a call counts as failed."""
 
@@ -157,6 +175,32 @@ class Settings(BaseSettings):
     undo_hours: Annotated[float, Field(gt=0)] = 48
     """How long what rules did can be undone."""
 
+    outreach_email_per_minute: Count = 20
+    """Mails that one sender may send in any minute, unless it has a limit of its own."""
+    outreach_email_per_hour: Count = 1000
+    """The same in any hour."""
+    outreach_email_per_day: Count = 10_000
+    """The same in any day."""
+    outreach_sms_per_minute: Count = 10
+    """Text messages that one sender may send in any minute, unless it has a limit of its own."""
+    outreach_sms_per_hour: Count = 500
+    """The same in any hour."""
+    outreach_sms_per_day: Count = 5000
+    """The same in any day."""
+    outreach_tenant_per_hour: Count = 5000
+    """Messages that all senders of a tenant may send in any hour, unless it has its own limit."""
+    outreach_domain_per_hour: Count = 200
+    """Mails of a tenant to one recipient domain in any hour, unless it has its own limit."""
+    outreach_total_per_hour: Count = 20_000
+    """Messages that all tenants may send in any hour."""
+    outreach_promotion_seconds: Annotated[float, Field(ge=10)] = 90
+    """What is due within this becomes a job; longer than CRON_OUTREACH waits."""
+    outreach_send_lease_seconds: Annotated[float, Field(ge=2)] = 120
+    """A message whose sender has been silent for so long is reconciled; longer than any call."""
+    outreach_unknown_hours: Annotated[float, Field(gt=0)] = 72
+    """How long it is looked whether a message went out of which no answer came."""
+    outreach_action_retention_days: Days = 30
+    """How long it is kept what was scheduled, after it has happened or was canceled."""
     quota_use_fraction: Annotated[float, Field(gt=0, le=1)] = 0.97
     """Share of each provider quota that the ledger gives out; the rest is left to other clients."""
     quota_inline_wait_seconds: Annotated[float, Field(ge=0)] = 2
@@ -204,6 +248,8 @@ class Settings(BaseSettings):
     """When staged mail and acts that are due are looked for (cron, UTC)."""
     cron_token_refresh: str = "*/5 * * * *"  # noqa: S105 - a cron
     """When grants are looked for that are due to be refreshed (cron, UTC)."""
+    cron_outreach: str = "* * * * *"
+    """When sends and timers of campaigns are looked for that are due soon (cron, UTC)."""
     webhook_retention_days: Days = 7
     """How long received push notifications are kept."""
     audit_retention_days: Days = 365

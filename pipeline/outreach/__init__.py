@@ -1,0 +1,1 @@
+"""Campaigns: plans, the contacts that are taken through them, and what is sent to whom, once."""
