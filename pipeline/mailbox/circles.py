@@ -5,8 +5,8 @@ from __future__ import annotations
 from pymongo.client_session import ClientSession
 
 from models import Mailbox, Rule, TenantPolicy
-from pipeline.mailbox.refusals import Refused
 from pipeline.mailbox.rule_content import forwards_to
+from pipeline.refusals import Refused
 from pipeline.stores import Row, collection
 
 _FIELD = "actions.forward_to"

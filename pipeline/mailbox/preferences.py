@@ -19,9 +19,9 @@ from models.mailbox import MailboxSettings
 from models.user import PatternSettings, Preferences
 from pipeline.errors import Gone
 from pipeline.mailbox import audit, mailboxes
-from pipeline.mailbox.refusals import Refused, parsed, validated
 from pipeline.mailbox.rule_store import transaction
 from pipeline.mailbox.sighting import retention
+from pipeline.refusals import Refused, parsed, validated
 from pipeline.stores import Row, collection
 
 _WHITELISTS = ("whitelisted_senders", "whitelisted_domains")

@@ -8,7 +8,7 @@ from typing import Any
 from models import Rule
 from models.rule import RuleAction, RuleConditions
 from pipeline.mailbox import folders
-from pipeline.mailbox.refusals import Refused, parsed, validated
+from pipeline.refusals import Refused, parsed, validated
 from pipeline.stores import Row
 
 #: What of a rule may be changed.

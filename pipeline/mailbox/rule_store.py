@@ -14,7 +14,7 @@ from pymongo.client_session import ClientSession
 from models import Execution, Rule
 from pipeline.errors import Gone, Transient
 from pipeline.mailbox import ledger
-from pipeline.mailbox.refusals import Refused
+from pipeline.refusals import Refused
 from pipeline.stores import Row, collection, mongodb
 
 T = TypeVar("T")

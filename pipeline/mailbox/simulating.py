@@ -15,8 +15,8 @@ from pipeline.config import settings
 from pipeline.errors import Gone
 from pipeline.mailbox import guards, mailboxes
 from pipeline.mailbox.folders import SOURCE
-from pipeline.mailbox.refusals import Refused, validated
 from pipeline.mailbox.rule_content import conditions_of
+from pipeline.refusals import Refused, validated
 from pipeline.stores import Row, collection
 from pipeline.words import counted
 

@@ -130,8 +130,8 @@ def patterns(
 
 
 def _pattern(row: Row, folders: dict[str, str], *, reveal: bool) -> dict[str, Any]:
-    from pipeline.mailbox.reading.names import masked_address
     from pipeline.mailbox.reading.words import action_in_words
+    from pipeline.masking import masked_address
 
     email = (row.get("condition") or {}).get("sender_email") or ""
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.pattern import PATTERN_ACTIONS
 from pipeline.mailbox.folders import Folders
-from pipeline.mailbox.refusals import Refused
+from pipeline.refusals import Refused
 from pipeline.stores import Row
 
 

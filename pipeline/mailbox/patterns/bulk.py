@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from pipeline.errors import Gone, HeadraceError, Permanent
 from pipeline.mailbox.patterns import lifecycle
 from pipeline.mailbox.patterns.rows import owned
-from pipeline.mailbox.refusals import Refused
+from pipeline.refusals import Refused
 
 logger = logging.getLogger(__name__)
 

@@ -19,14 +19,13 @@ can be no better than a week in which all was as ever.  What comes of it:
     93 of 100     89.0      one in fourteen was kept: never sure enough
     891 of 1000   87.8      nor here, however many there are
     90 of 100     85.5      72.7 if it was the last week's 10 that were kept
-
-https://en.wikipedia.org/wiki/Binomial_proportion_confidence_interval#Wilson_score_interval
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+
+from pipeline.wilson import interval
 
 #: The quantile of the standard normal distribution that 90 % lie below.
 Z = 1.2816
@@ -66,9 +65,7 @@ def confidence(tally: Tally) -> float:
 
 def lower_bound(acted: int, arrivals: int) -> float:
     """Return the lowest rate, from 0 to 1, with which so many of so many are not surprising."""
-    rate, per = acted / arrivals, Z * Z / arrivals
-    spread = math.sqrt(per * (rate * (1 - rate) + per / 4))
-    return max(0.0, (rate + per / 2 - spread) / (1 + per))
+    return interval(acted, arrivals, Z)[0]
 
 
 def _recency(tally: Tally) -> float:

@@ -21,8 +21,8 @@ from pipeline.mailbox import audit, guards, mailboxes, rules
 from pipeline.mailbox.patterns.actions import action_of
 from pipeline.mailbox.patterns.rows import change_of, is_open, owned, sender_of
 from pipeline.mailbox.patterns.terms import setting
-from pipeline.mailbox.refusals import Refused
 from pipeline.mailbox.rule_store import transaction
+from pipeline.refusals import Refused
 from pipeline.stores import Row, collection
 
 

@@ -16,8 +16,8 @@ from models.pattern import OPEN_PATTERN_STATUSES
 from pipeline.mailbox import audit
 from pipeline.mailbox.patterns import lifecycle
 from pipeline.mailbox.patterns.rows import changed, owned
-from pipeline.mailbox.refusals import Refused
 from pipeline.mailbox.rule_store import transaction
+from pipeline.refusals import Refused
 from pipeline.stores import Row, collection
 
 Whom = Literal["sender", "domain"]

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from models import EmailEvent, Rule
-from pipeline.mailbox.reading.places import Place, object_id
+from pipeline.mailbox.reading.ids import object_id
+from pipeline.places import Place
 from pipeline.stores import Row, collection
 
 

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.masking import masked_address
 from pipeline.stores import Row
-
-
-def masked_address(address: str | None) -> str:
-    """Return an address with its name cut to one letter: "n…@shop.example"; empty for none."""
-    name, at, domain = (address or "").rpartition("@")
-    if not at:
-        return "…" if address else ""
-    return f"{name[:1]}…@{domain}"
 
 
 def sender_of(row: Row, *, reveal: bool = False) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from models import Pattern
 from models.pattern import PATTERN_STATUSES
 from pipeline.errors import Gone
-from pipeline.mailbox.reading.places import object_id
+from pipeline.mailbox.reading.ids import object_id
 from pipeline.stores import Row, collection
 
 _ORDER = [("confidence", -1), ("_id", -1)]

@@ -6,7 +6,7 @@ from pymongo import ASCENDING, DESCENDING
 
 from models import StagedEmail
 from models.staged_email import STAGED_OPEN
-from pipeline.mailbox.reading.places import Place, page_of
+from pipeline.places import Place, page_of
 from pipeline.stores import Row, collection
 
 #: What the lists are called, and the statuses in each.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from pipeline.mailbox.reading.names import masked_address, senders_of
+from pipeline.mailbox.reading.names import senders_of
+from pipeline.masking import masked_address
 from pipeline.stores import Row
 
 #: What is done to a mail, by action.

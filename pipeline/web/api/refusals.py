@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from pipeline import errors
 from pipeline.jobs.failure import frames
-from pipeline.mailbox.refusals import Refused as WrongValue
+from pipeline.refusals import Refused as WrongValue
 from pipeline.web.api.problems import Refused, answer, invalid, wrong_fields
 from pipeline.web.stores import Store, prober, told
 

@@ -13,7 +13,7 @@ from models import EmailEvent, MailAudit, Mailbox, User
 from pipeline.errors import Gone
 from pipeline.mailbox import preferences
 from pipeline.mailbox.observing import observe
-from pipeline.mailbox.refusals import Refused
+from pipeline.refusals import Refused
 from pipeline.stores import collection
 
 

@@ -16,8 +16,8 @@ from models import Execution, MailAudit, Rule, StagedEmail
 from pipeline.errors import Gone, Permanent
 from pipeline.mailbox import org_rules, rules
 from pipeline.mailbox.observing import observe
-from pipeline.mailbox.refusals import Refused
 from pipeline.mailbox.simulating import simulate
+from pipeline.refusals import Refused
 from pipeline.stores import Row, collection
 
 NOW = datetime.now(UTC)

@@ -9,10 +9,10 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.mailbox.reading.names import masked_address
-from pipeline.mailbox.reading.places import Place, page_of
 from pipeline.mailbox.reading.steps import scalars, steps_in_words, undone_in_words
 from pipeline.mailbox.reading.words import actions_in_words, conditions_in_words
+from pipeline.masking import masked_address
+from pipeline.places import Place, page_of
 from pipeline.web.admin.mailboxes.rule_acts import reordered
 from pipeline.web.pages import Conflict
 

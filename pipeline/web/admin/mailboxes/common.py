@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pipeline.errors import Gone
 from pipeline.mailbox.reading import mailboxes
 from pipeline.mailbox.reading.mailboxes import MailboxRow
-from pipeline.mailbox.reading.places import Place
+from pipeline.places import Place
 from pipeline.stores import Row
 from pipeline.web.pages import Done, NotFound, Visit
 from pipeline.web.paths import segment

@@ -10,7 +10,7 @@ from pipeline.mailbox.reading.events import Wanted, events, rule_names
 from pipeline.mailbox.reading.folders import paths
 from pipeline.mailbox.reading.mailboxes import MailboxRow
 from pipeline.mailbox.reading.names import sender_of
-from pipeline.mailbox.reading.places import page_of
+from pipeline.places import page_of
 from pipeline.stores import Row
 from pipeline.web.admin.mailboxes.common import (
     MOST_TEXT,

@@ -11,8 +11,8 @@ from pipeline.mailbox.reading import patterns as reading
 from pipeline.mailbox.reading.events import newest_of
 from pipeline.mailbox.reading.folders import choices, paths
 from pipeline.mailbox.reading.mailboxes import MailboxRow
-from pipeline.mailbox.reading.names import masked_address
 from pipeline.mailbox.reading.words import action_in_words
+from pipeline.masking import masked_address
 from pipeline.stores import Row
 from pipeline.web.admin.mailboxes import pattern_acts, simulations
 from pipeline.web.admin.mailboxes.common import ONE, PER_PAGE, address, box_of, framed, revealed

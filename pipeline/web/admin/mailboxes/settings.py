@@ -11,8 +11,8 @@ from models import User
 from models.user import PatternSettings, Preferences
 from pipeline.mailbox import preferences
 from pipeline.mailbox.reading.mailboxes import MailboxRow
-from pipeline.mailbox.reading.names import masked_address
-from pipeline.mailbox.refusals import Refused
+from pipeline.masking import masked_address
+from pipeline.refusals import Refused
 from pipeline.stores import Row, collection
 from pipeline.web.admin.mailboxes.common import ONE, box_of, framed, told, url_of
 from pipeline.web.pages import Conflict, Done, Visit, action, page

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from pipeline.mailbox.reading.names import masked_address
 from pipeline.mailbox.simulating import simulate
+from pipeline.masking import masked_address
 from pipeline.stores import Row
 from pipeline.web.admin.mailboxes.common import address
 from pipeline.web.pages import NotFound, Visit

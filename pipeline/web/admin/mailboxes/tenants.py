@@ -7,7 +7,7 @@ from typing import Any
 
 from models import Mailbox, User
 from pipeline.mailbox import org_rules, preferences
-from pipeline.mailbox.reading.names import masked_address
+from pipeline.masking import masked_address
 from pipeline.stores import collection
 from pipeline.web.admin.mailboxes import rule_form
 from pipeline.web.admin.mailboxes.rule_acts import reordered

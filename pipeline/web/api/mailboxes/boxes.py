@@ -15,7 +15,7 @@ from pipeline.mailbox.reading import folders as folder_reading
 from pipeline.mailbox.reading import mailboxes as reading
 from pipeline.mailbox.reading.events import Wanted, events
 from pipeline.mailbox.reading.mailboxes import Filter
-from pipeline.mailbox.reading.places import page_of
+from pipeline.places import page_of
 from pipeline.web.api.common import PRINTABLE, Limit, Payload, acting, cursor, stores
 from pipeline.web.api.mailboxes.common import (
     MailboxId,

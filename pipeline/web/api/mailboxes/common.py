@@ -10,7 +10,7 @@ from models import DEFAULT_TENANT
 from pipeline.errors import Gone
 from pipeline.mailbox.reading import mailboxes
 from pipeline.mailbox.reading.mailboxes import MailboxRow
-from pipeline.mailbox.reading.places import Place
+from pipeline.places import Place
 from pipeline.stores import Row
 from pipeline.web.api.callers import Caller, allowed
 from pipeline.web.api.common import cursor

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from pipeline.errors import Gone, Permanent
 from pipeline.mailbox.patterns import bulk, lifecycle, suppressing
 from pipeline.mailbox.reading import patterns as reading
-from pipeline.mailbox.reading.names import masked_address
+from pipeline.masking import masked_address
 from pipeline.stores import Row
 from pipeline.web.api.callers import Caller
 from pipeline.web.api.common import Limit, Payload, acting, cursor, stores

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from models.rule import RULE_ACTIONS
 from pipeline.jobs.redaction import masked
-from pipeline.mailbox.reading.names import masked_address, senders_of
+from pipeline.mailbox.reading.names import senders_of
+from pipeline.masking import masked_address
 from pipeline.stores import Row
 from pipeline.web.api.common import Payload
 from pipeline.web.api.mailboxes.views import MASKED

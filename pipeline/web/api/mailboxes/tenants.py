@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from models import User
 from pipeline.mailbox import org_rules, preferences
-from pipeline.mailbox.reading.names import masked_address
+from pipeline.masking import masked_address
 from pipeline.stores import Row, collection
 from pipeline.web.api.callers import Caller
 from pipeline.web.api.common import Payload, acting, stores

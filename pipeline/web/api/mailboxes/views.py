@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from pipeline.mailbox.reading.folders import Counted
 from pipeline.mailbox.reading.mailboxes import MailboxRow
-from pipeline.mailbox.reading.names import masked_address, sender_of
+from pipeline.mailbox.reading.names import sender_of
+from pipeline.masking import masked_address
 from pipeline.stores import Row
 
 MASKED = "Masked, unless the token has the scope `mailboxes:reveal`."

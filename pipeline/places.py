@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -9,7 +10,7 @@ from typing import Any, Self
 from bson import ObjectId
 from bson.errors import InvalidId
 
-from pipeline.stores import Row
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Place:
     """Behind a row: when it was, in milliseconds as MongoDB keeps it, and its id."""
 
     at: datetime
-    id: ObjectId
+    id: ObjectId | str
 
     @classmethod
     def of(cls, row: Row, field: str) -> Self:
@@ -25,14 +26,17 @@ class Place:
         return cls(row[field], row["_id"])
 
     @classmethod
-    def parsed(cls, text: str) -> Self:
-        """Return the place that `str` made a text of.  Raises ValueError for any other text."""
+    def parsed(cls, text: str, as_id: Callable[[str], ObjectId | str] = ObjectId) -> Self:
+        """Return the place that `str` made a text of.  Raises ValueError for any other text.
+
+        `as_id` makes an id of its text: `str` where ids are texts.
+        """
         milliseconds, _, name = text.partition("-")
         if not milliseconds.isdecimal() or not milliseconds.isascii() or len(milliseconds) > 14:
             raise ValueError("this is not a place in the list")
         try:
             at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-            return cls(at, ObjectId(name))
+            return cls(at, as_id(name))
         except (InvalidId, OverflowError, OSError):
             raise ValueError("this is not a place in the list") from None
 
@@ -49,11 +53,3 @@ def page_of(found: list[Row], limit: int, field: str) -> tuple[list[Row], str]:
     """Return the rows of a page, and the place of the next one, of `limit` + 1 rows looked up."""
     shown = found[:limit]
     return shown, str(Place.of(shown[-1], field)) if len(found) > limit else ""
-
-
-def object_id(text: Any) -> ObjectId | None:
-    """Return the id that `text` is, None if it cannot be one."""
-    try:
-        return ObjectId(text)
-    except (InvalidId, TypeError):
-        return None
