@@ -27,6 +27,7 @@ from pipeline.sandbox.generate import Seeded
 from pipeline.sandbox.microsoft import MAIL
 from pipeline.sandbox.microsoft.store import MailStore
 from pipeline.sandbox.microsoft.tables import OF_A_USER
+from pipeline.sandbox.outreach.inbox import Inbox
 from pipeline.sandbox.push.outbox import Outbox
 from pipeline.sandbox.stamps import SOURCES
 
@@ -62,6 +63,7 @@ class Store:
         self.cursors = CursorCodec(secret.encode())
         self.outbox = Outbox(self.database, self.clock)
         self.mail = MailStore(self)
+        self.inbox = Inbox(self.database, self.clock)
 
     def close(self) -> None:
         self.database.close()
