@@ -17,17 +17,21 @@ def epoch_ms(at: datetime) -> int:
 class Clock:
     """UTC now, shifted by `offset_seconds`; never runs backwards by its own doing.
 
-    `on_advance` is called after each step, for whoever waits until a moment.
+    Whoever waits until a moment is told of each step, see `on_advance`.
     """
 
     def __init__(self, offset_seconds: float = 0.0) -> None:
         self._lock = threading.Lock()
         self._offset_seconds = offset_seconds
-        self.on_advance: Callable[[], None] = _nobody_waits
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def offset_seconds(self) -> float:
         return self._offset_seconds
+
+    def on_advance(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called after each step."""
+        self._listeners.append(tell)
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward.  Raises ValueError for a negative step."""
@@ -35,17 +39,14 @@ class Clock:
             raise ValueError("advance_seconds: the clock only moves forward")
         with self._lock:
             self._offset_seconds += seconds
-        self.on_advance()
+        for tell in self._listeners:
+            tell()
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self._offset_seconds)
 
     def now_ms(self) -> int:
         return epoch_ms(self.now())
-
-
-def _nobody_waits() -> None:
-    """Time passes unnoticed."""
 
 
 def rfc3339(at_ms: int) -> str:

@@ -1,10 +1,10 @@
 """One inbox for all channels: who was sent what, when, and what became of it.
 
 A provider calls `Inbox.deliver` once for each recipient of what it has accepted, inside the
-transaction in which it accepts.  The inbox asks the recipient's habits what becomes of the message and
-what the recipient does with it, and keeps both as rows; `acting.Acting` does what is due.  A
-provider that wants to know, for example to tell its webhook, is the message's *carrier*: it puts
-itself into `Inbox.carriers` under its name.
+transaction in which it accepts.  The inbox asks the recipient's habits what becomes of the
+message and what the recipient does with it, and keeps both as rows; `acting.Acting` does what is
+due.  A provider that wants to know, for example to tell its webhook, is the message's *carrier*:
+it puts itself into `Inbox.carriers` under its name.
 """
 
 from __future__ import annotations
@@ -87,6 +87,12 @@ class Carrier(Protocol):
         """The recipient did something.  Runs inside a transaction as well, after the recipient
         has fetched what a mail program fetches; `how` has the `text` of a reply, the `url` of a
         click."""
+
+    def waiting(self) -> int:
+        """How much is still to be told."""
+
+    def clear(self) -> None:
+        """Forget what is to be told, and all that control has set up."""
 
 
 @dataclass
@@ -211,8 +217,10 @@ class Inbox:
         return int(row[0]) if row else 0
 
     def clear(self) -> None:
-        """Forget all messages, recipients, and what they were about to do."""
+        """Forget all messages, recipients, what they were about to do, and what is to be told."""
         with self.database.transaction():
+            for carrier in self.carriers.values():
+                carrier.clear()
             for table in ("inbox", "recipient_acts"):
                 self.database.run(f"DELETE FROM {table}")  # noqa: S608
             self.recipients.clear()

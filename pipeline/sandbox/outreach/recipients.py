@@ -110,9 +110,10 @@ class Recipients:
 
     def put(self, address: str, habits: Habits) -> None:
         """Give an address these habits; one with * or ? in it is for all that fit."""
+        is_pattern = "*" in address or "?" in address
         self._database.run(
-            "INSERT OR REPLACE INTO recipients (address, habits) VALUES (?, ?)",
-            *(address.lower(), json.dumps(asdict(habits))),
+            "INSERT OR REPLACE INTO recipients (address, is_pattern, habits) VALUES (?, ?, ?)",
+            *(address.lower(), int(is_pattern), json.dumps(asdict(habits))),
         )
 
     def habits(self, address: str) -> Habits:
@@ -124,9 +125,8 @@ class Recipients:
         return Habits() if own is None else Habits(**json.loads(own[0]))
 
     def _patterns(self) -> list[tuple[Any, ...]]:
-        return self._database.rows(
-            "SELECT address, habits FROM recipients WHERE address GLOB '*[*?]*' ORDER BY n DESC"
-        )
+        sql = "SELECT address, habits FROM recipients WHERE is_pattern = 1 ORDER BY n DESC"
+        return self._database.rows(sql)
 
     def listed(self) -> list[dict[str, Any]]:
         rows = self._database.rows("SELECT address, habits FROM recipients ORDER BY n")

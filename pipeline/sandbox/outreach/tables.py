@@ -13,8 +13,10 @@ CREATE INDEX IF NOT EXISTS inbox_by_address ON inbox (address, n);
 CREATE INDEX IF NOT EXISTS inbox_by_time ON inbox (received_ms);
 CREATE INDEX IF NOT EXISTS inbox_by_provider_id ON inbox (provider_id);
 CREATE TABLE IF NOT EXISTS recipients (
-    n INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL UNIQUE, habits TEXT NOT NULL
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    address TEXT NOT NULL UNIQUE, is_pattern INTEGER NOT NULL, habits TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS recipients_by_pattern ON recipients (n) WHERE is_pattern = 1;
 CREATE TABLE IF NOT EXISTS recipient_acts (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     message_n INTEGER NOT NULL, act TEXT NOT NULL, params TEXT NOT NULL,

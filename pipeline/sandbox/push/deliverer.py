@@ -51,7 +51,7 @@ class Deliverer:
     def start(self) -> None:
         """Begin, first of all with what an earlier process left."""
         self._outbox.wake = self._agenda.wake
-        self._clock.on_advance = self._agenda.look_at_the_clock
+        self._clock.on_advance(self._agenda.look_at_the_clock)
         for watch_n in self._outbox.watches_waiting():
             self._agenda.wake(watch_n, 0)
         for number in range(THREADS):

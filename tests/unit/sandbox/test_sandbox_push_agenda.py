@@ -53,7 +53,7 @@ def test_what_is_not_due_waits_for_the_clock(agenda, clock):
     taken: list[int | None] = []
     thread = threading.Thread(target=lambda: taken.append(agenda.take()))
     thread.start()
-    clock.on_advance = agenda.look_at_the_clock
+    clock.on_advance(agenda.look_at_the_clock)
     clock.advance(3600)
     thread.join(10)
     assert taken == [1]
