@@ -123,10 +123,12 @@ _INDEXES: dict[str, int] = {}
 def stores(servers: dict[str, str]) -> None:
     """Empty stores with their indexes."""
     import models
+    from pipeline.outreach.link_secret import link_secret
     from pipeline.projections import graph
     from pipeline.stores import collection, mongodb, redis_client
 
     settings.cache_clear()
+    link_secret.cache_clear()
     mongodb()
     ensure_indexes()
     for user_id in collection(models.SyncState).distinct("user_id"):

@@ -1,6 +1,6 @@
 """Addresses that a tenant does not write to any more."""
 
-from mongoengine import DateTimeField, Document, IntField, StringField
+from mongoengine import DateTimeField, DictField, Document, IntField, StringField
 
 from models.outreach.sender import CHANNELS
 
@@ -13,6 +13,8 @@ class Suppression(Document):
     `address_hash` is the SHA-256 of the normalized address: a contact can be forgotten, with
     `address` emptied, and is still not written to.  `source` is who said so (link, one_click,
     sendgrid, twilio, admin, …).  Without `expires_at` it holds until somebody lifts it.
+    An address may be suppressed for several reasons at once: `grounds` has each of them with
+    what the other fields say of it, and they say it of the one that binds most.
     """
 
     id = StringField(primary_key=True)
@@ -31,6 +33,7 @@ class Suppression(Document):
     last_seen_at = DateTimeField(required=True)
     expires_at = DateTimeField()
     by = StringField()
+    grounds = DictField()
 
     meta = {  # noqa: RUF012
         "collection": "suppressions",
