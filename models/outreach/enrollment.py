@@ -18,8 +18,10 @@ class Enrollment(Document):
     status or node: whoever writes compares it first.  `node_entered_at` is by the clock of what
     led there (the event's time, a timer's deadline), never in the future.  `message_id` is the
     OutboundMessage that was last claimed or sent, and `sent_at` when that of the present node
-    was: times of a send node run from then, those of a wait node from its entry.
-    `claimed_version` is the state in which a message was last claimed.
+    was: times of a send node run from then, those of a wait node from its entry; there
+    events of the last message count that are not older than `events_from`.
+    `claimed_version` is the state in which a message was last claimed.  `looks` grows with every
+    transaction that decided by this row, so that two at once are in each other's way.
     """
 
     id = StringField(primary_key=True)
@@ -33,8 +35,10 @@ class Enrollment(Document):
     node_entered_at = DateTimeField()
     sent_at = DateTimeField()
     message_id = StringField()
+    events_from = DateTimeField()
     state_version = IntField(required=True, default=0)
     claimed_version = IntField()
+    looks = IntField(required=True, default=0)
     started_at = DateTimeField()
     ended_at = DateTimeField()
     created_at = DateTimeField(required=True)
@@ -133,6 +137,11 @@ class ScheduledAction(Document):
                 "fields": ["sender_id", "due_at"],
                 "partialFilterExpression": {"status": "pending", "kind": "send"},
                 "name": "sender_due_pending",
+            },
+            {
+                "fields": ["tenant_id", "domain", "due_at"],
+                "partialFilterExpression": {"status": "pending", "kind": "send"},
+                "name": "domain_due_pending",
             },
             {
                 "fields": ["sender_id", "queued_at"],

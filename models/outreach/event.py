@@ -22,7 +22,8 @@ class OutreachEvent(Document):
 
     A timer's own events, no_open and no_click, are "headrace:<message>:<type>".  `is_machine`:
     a program has opened it, not a person; that moves nobody on.  `data` never names anybody:
-    a bounce's class and code, the address of a link.  `effect` says what came of it.
+    a bounce's class and code, the address of a link.  `effect` says what came of it, and
+    `led_to` is the state_version of its enrollment that it led to: it leads nowhere else.
     """
 
     id = StringField(primary_key=True)
@@ -40,6 +41,7 @@ class OutreachEvent(Document):
     delivery_id = StringField()
     data = DictField()
     effect = StringField()
+    led_to = IntField()
 
     meta = {  # noqa: RUF012
         "collection": "outreach_events",

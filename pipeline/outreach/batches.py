@@ -1,0 +1,186 @@
+"""Some enrollments as a transaction reads them, with all that decides what becomes of them.
+
+A few bulk reads for any number of enrollments: one by one, a hundred of them would cost a
+thousand round trips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pymongo.client_session import ClientSession
+
+from models import Campaign, Contact, Enrollment, OutboundMessage, OutreachEvent, Tenant
+from models.outreach import ENROLLMENT_OVER
+from pipeline.outreach import plans
+from pipeline.outreach.decisions import Fact
+from pipeline.outreach.plans import Plan
+from pipeline.stores import Row, collection
+
+#: Fields of a contact that say where and when it is written to.
+_REACHED = {"email": 1, "phone": 1, "time_zone": 1, "tenant_id": 1}
+
+
+@dataclass(slots=True)
+class Walk:
+    """One enrollment on its way: `row` as it is now, `before` as it was read.
+
+    `is_open`: its campaign and tenant let contacts move on.  `messages` are those of the
+    enrollment by node, `facts` the events that may still lead somewhere by message.
+    What is to be written besides gathers in `transitions`, `synthetic` and `used`.
+    """
+
+    row: Row
+    before: Row
+    campaign: Row
+    plan: Plan
+    is_open: bool
+    messages: dict[str, Row] = field(default_factory=dict)
+    facts: dict[str, list[Fact]] = field(default_factory=dict)
+    transitions: list[Row] = field(default_factory=list)
+    synthetic: list[Row] = field(default_factory=list)
+    used: dict[str, Row] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The id of the enrollment."""
+        return str(self.row["_id"])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows any more."""
+        return self.row["status"] in ENROLLMENT_OVER
+
+    @property
+    def moves(self) -> bool:
+        """Whether it may go on now."""
+        return self.is_open and self.row["status"] == "active"
+
+    def change(
+        self,
+        trigger: str,
+        occurred_at: datetime,
+        now: datetime,
+        *,
+        status: str = "",
+        reason: str = "",
+        by: str = "",
+        event_id: str = "",
+        **fields: Any,
+    ) -> None:
+        """Go over to another status or node, as a transition of its own."""
+        after = self.row | fields
+        after |= {"status": status or after["status"], "updated_at": now}
+        after["state_version"] += 1
+        if status:
+            after["reason"] = reason[:500] or None
+        if status in ENROLLMENT_OVER:
+            after["ended_at"] = occurred_at
+        self.transitions.append(
+            _transition(self.row, after, trigger, reason, by, event_id)
+            | {"occurred_at": occurred_at, "recorded_at": now}
+        )
+        self.row = after
+
+
+@dataclass(slots=True)
+class Batch:
+    """Enrollments of one transaction.  `contacts` are read when they are asked for."""
+
+    walks: list[Walk]
+    tenants: dict[str, Row]
+    contacts: dict[str, Row] = field(default_factory=dict)
+
+    def read_contacts(
+        self, session: ClientSession, contact_ids: Iterable[str], fields: Row | None = _REACHED
+    ) -> None:
+        """Read those contacts that are not there yet; `fields` None: with all they have."""
+        missing = set(contact_ids) - set(self.contacts)
+        if missing:
+            found = collection(Contact).find(_among(missing), fields, session=session)
+            self.contacts |= {row["_id"]: row for row in found}
+
+    def contact(self, walk: Walk) -> Row | None:
+        """Return the contact of an enrollment, of its own tenant, if it was read and is there."""
+        row = self.contacts.get(walk.row["contact_id"])
+        return row if row and row["tenant_id"] == walk.row["tenant_id"] else None
+
+
+def load(session: ClientSession, enrollment_ids: Collection[str]) -> Batch:
+    """Read enrollments with all that decides about them; those that are gone are left out."""
+    rows = list(collection(Enrollment).find(_among(enrollment_ids), session=session))
+    campaigns = _by_id(Campaign, {row["campaign_id"] for row in rows}, session)
+    tenants = _by_id(Tenant, {row["tenant_id"] for row in rows}, session)
+    walks = [
+        _walk(row, campaigns[row["campaign_id"]], tenants)
+        for row in rows
+        if row["campaign_id"] in campaigns
+    ]
+    _read_history(session, {walk.id: walk for walk in walks if walk.row["state_version"]})
+    return Batch(walks, tenants)
+
+
+def _walk(row: Row, campaign: Row, tenants: dict[str, Row]) -> Walk:
+    tenant = tenants.get(row["tenant_id"]) or {}
+    is_open = campaign["status"] == "active" and not tenant.get("outreach_paused")
+    plan = plans.stored(row["campaign_id"], row["plan_version"])
+    return Walk(dict(row), row, campaign, plan, is_open)
+
+
+def _read_history(session: ClientSession, walks: dict[str, Walk]) -> None:
+    """Read what was sent to enrollments that have begun, and what has come of it."""
+    if not walks:
+        return
+    of_walks = {"enrollment_id": {"$in": list(walks)}}
+    fields = {"enrollment_id": 1, "node_id": 1, "state": 1, "sent_at": 1}
+    for row in collection(OutboundMessage).find(of_walks, fields, session=session):
+        walks[row["enrollment_id"]].messages[row["node_id"]] = row
+    unused = of_walks | {"provider": {"$ne": "headrace"}, "led_to": None}
+    fields = {"enrollment_id": 1, "message_id": 1, "type": 1, "occurred_at": 1, "is_machine": 1}
+    for row in collection(OutreachEvent).find(unused, fields, session=session):
+        facts = walks[row["enrollment_id"]].facts
+        facts.setdefault(row["message_id"], []).append(_fact(row))
+
+
+def _fact(row: Row) -> Fact:
+    return Fact(
+        event_id=row["_id"],
+        type=row["type"],
+        occurred_at=row["occurred_at"],
+        message_id=row["message_id"],
+        is_machine=bool(row.get("is_machine")),
+    )
+
+
+def _transition(
+    before: Row, after: Row, trigger: str, reason: str, by: str, event_id: str
+) -> Row:
+    return {
+        "_id": f"{after['_id']}:{after['state_version']}",
+        "tenant_id": after["tenant_id"],
+        "campaign_id": after["campaign_id"],
+        "enrollment_id": after["_id"],
+        "state_version": after["state_version"],
+        "trigger": trigger,
+        "from_status": before["status"],
+        "to_status": after["status"],
+        "from_node": before.get("node_id"),
+        "to_node": after.get("node_id"),
+        "event_id": event_id or None,
+        "reason": reason[:500] or None,
+        "by": by or None,
+    }
+
+
+def _by_id(
+    model: type[Campaign | Tenant], ids: Collection[str], session: ClientSession
+) -> dict[str, Row]:
+    found = collection(model).find(_among(ids), session=session)
+    return {str(row["_id"]): row for row in found}
+
+
+def _among(ids: Iterable[str]) -> Row:
+    return {"_id": {"$in": list(ids)}}
