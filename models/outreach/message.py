@@ -78,5 +78,10 @@ class OutboundMessage(Document):
             },
             {"fields": ["lease_until"], "partialFilterExpression": {"state": "sending"}},
             {"fields": ["reconcile_due_at"], "sparse": True},
+            {
+                "fields": ["handed_over_at"],
+                "partialFilterExpression": {"state": "unknown"},
+                "name": "unknown",
+            },
         ],
     }

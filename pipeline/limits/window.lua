@@ -1,4 +1,4 @@
--- A sliding window of what was taken, shared by the quota ledger and the start limits.
+-- A sliding window of what was taken, shared by the quota ledger, start limits and budgets.
 --
 -- A level is a hash: number of a slot of time -> units taken in that slot.  Slots that may
 -- still lie in the window count, and their sum never passes what is allowed.  Only the
@@ -42,7 +42,8 @@ local function gone_with(fields, excess, present, counted)
   return slot
 end
 
--- Returns the microseconds until `units` may be taken, 0 for now, and the present slot.
+-- Returns the microseconds until `units` may be taken, 0 for now, the present slot, and the
+-- units in use.
 -- `length`: microseconds of a slot; `counted`: how many slots count, the present one
 -- included; `allowed`: units in all of them; `at_once`: units that a slot gives out at least.
 function window.wait(key, now, units, length, counted, allowed, at_once)
@@ -57,7 +58,7 @@ function window.wait(key, now, units, length, counted, allowed, at_once)
     local last = gone_with(fields, used + units - allowed, present, counted)
     wait = math.max(wait, (last + counted) * length - now)
   end
-  return wait, present
+  return wait, present, used
 end
 
 -- Takes `units` in the slot `present`.

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from ledger_helpers import Arrival, profile, refused, taken, windows
+from redis_clock import Clock, clock_of
 
 from pipeline.config import settings
 from pipeline.limits import ledger
@@ -20,48 +21,18 @@ from pipeline.limits.profiles import (
     LevelName,
     Profile,
 )
-from pipeline.stores import redis_client
 
-#: When the tests begin, in microseconds since 1970: a slot of a minute and of a day begins, too.
-EPOCH = 20_833 * 86_400 * 1_000_000
 DAY, SLOT_OF_DAY = 86_400.0, 2880.0
-
-
-class Clock:
-    """The time of the ledger, in microseconds since 1970."""
-
-    def __init__(self) -> None:
-        self.now = 0
-        self.restart()
-
-    def restart(self) -> None:
-        self._set(EPOCH)
-
-    def advance(self, seconds: float) -> None:
-        self._set(self.now + round(seconds * 1e6))
-
-    def _set(self, now: int) -> None:
-        self.now = now
-        pipeline = redis_client().pipeline()
-        pipeline.delete("test:clock")
-        pipeline.rpush("test:clock", now // 1_000_000, now % 1_000_000)
-        pipeline.execute()
 
 
 @pytest.fixture(scope="module")
 def clock(servers: dict[str, str]) -> Iterator[Clock]:
     """The clock of the ledger, with the whole of each limit to give out."""
-    script = ledger.source()
-    asks = "redis.call('TIME')"
-    assert script.count(asks) == 1
-    script = script.replace(asks, "redis.call('LRANGE', 'test:clock', 0, 1)")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "_script", lambda: redis_client().register_script(script))
+    with pytest.MonkeyPatch.context() as patch, clock_of(ledger) as clock:
         patch.setenv("QUOTA_USE_FRACTION", "1")
         settings.cache_clear()
-        yield Clock()
+        yield clock
     settings.cache_clear()
-    redis_client().delete("test:clock")
 
 
 def level_of(name: LevelName, at_once: int, window_seconds: float) -> Level:

@@ -1,0 +1,128 @@
+"""Spreading what waits for one domain over the times at which it may be sent.
+
+When a domain has had its share, each message that waits for it is put off once, to a slot of
+its own, rather than asked for again and again.  Slots are given in order behind those given
+before; who is canceled leaves a gap that newcomers may fill, since what counts when a message
+is sent is the budget alone.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pymongo import ASCENDING, DESCENDING, UpdateOne
+from redis.exceptions import LockError
+
+from models import ScheduledAction
+from pipeline.errors import Transient
+from pipeline.limits import budgets
+from pipeline.limits.budgets import Budget
+from pipeline.outreach.budgets import words
+from pipeline.stores import Row, collection, redis_client
+
+#: Of what waits for a domain so much is put off at a time.
+MOST_AT_ONCE = 1000
+#: A job's clock may be so far ahead of that of Redis, by which slots begin.
+_SKEW_SECONDS = 1.0
+_LOCK_SECONDS = 30.0
+
+
+def spread(action: Row, budget: Budget) -> int:
+    """Put off `action`, which its domain's budget refuses, and all that waits for the domain.
+
+    Returns how many were.  Raises Transient if others hold the domain up, redis.RedisError.
+    """
+    lock = redis_client().lock(
+        f"headrace:spread:{budget.key}", timeout=_LOCK_SECONDS, blocking_timeout=_LOCK_SECONDS
+    )
+    try:
+        with lock:
+            return _spread(action, budget)
+    except LockError:
+        raise Transient("what waits for a domain is being put off by others") from None
+
+
+def slots(budget: Budget, free: Iterable[float], given: Iterable[float], count: int) -> list[float]:
+    """Return the times of the next `count` slots, in seconds since 1970.
+
+    `free` is when each unit of the budget may be taken next, `given` the slots that others
+    have, of which the newest as many as the budget has units suffice.
+    """
+    heap = list(free)
+    heapq.heapify(heap)
+    for at in given:
+        _occupy(heap, budget, at)
+    found = []
+    for _ in range(count):
+        at = heap[0]
+        found.append(at)
+        _occupy(heap, budget, at)
+    return found
+
+
+def _occupy(heap: list[float], budget: Budget, at: float) -> None:
+    heapq.heapreplace(heap, budgets.returned_at(budget, budgets.slot_at(budget, at)))
+
+
+def _spread(action: Row, budget: Budget) -> int:
+    now, free = budgets.returns(budget)
+    found = [action, *_waiting(action, now)]
+    if not free:
+        times: Sequence[float] = [now + budgets.NOTHING_WAIT_SECONDS] * len(found)
+    else:
+        times = slots(budget, free, _given(action, budget, now), len(found))
+    because = f"{words(budget)}; this is its turn"
+    writes = [
+        _write(row, _datetime(at + _SKEW_SECONDS), because)
+        for row, at in zip(found, times, strict=True)
+    ]
+    return collection(ScheduledAction).bulk_write(writes, ordered=False).modified_count
+
+
+def _write(action: Row, due_at: datetime, because: str) -> UpdateOne:
+    now = datetime.now(UTC)
+    return UpdateOne(
+        {"_id": action["_id"], "status": action["status"], "due_at": action["due_at"]},
+        {
+            "$set": {
+                "status": "pending",
+                "due_at": due_at,
+                "because": because,
+                "data.slot": True,
+                "updated_at": now,
+            },
+            "$unset": {"queued_at": ""},
+        },
+    )
+
+
+def _waiting(action: Row, now: float) -> list[Row]:
+    """Return what is due to the same domain and nobody has begun, longest due first."""
+    due = _same_domain(action) | {"due_at": {"$lte": _datetime(now)}, "_id": {"$ne": action["_id"]}}
+    found = collection(ScheduledAction).find(due, {"status": 1, "due_at": 1})
+    return list(found.sort("due_at", ASCENDING).limit(MOST_AT_ONCE))
+
+
+def _given(action: Row, budget: Budget, now: float) -> list[float]:
+    """Return the newest slots that were given to others, in order."""
+    later = _same_domain(action) | {"due_at": {"$gt": _datetime(now)}, "data.slot": True}
+    found = collection(ScheduledAction).find(later, {"due_at": 1})
+    newest = found.sort("due_at", DESCENDING).limit(budget.limit)
+    return [row["due_at"].timestamp() - _SKEW_SECONDS for row in newest][::-1]
+
+
+def _same_domain(action: Row) -> Row:
+    return {
+        "tenant_id": action["tenant_id"],
+        "domain": action["domain"],
+        "kind": "send",
+        "status": "pending",
+    }
+
+
+def _datetime(at: float) -> datetime:
+    """Return a time that MongoDB can keep, a part of a millisecond later."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=math.ceil(at * 1000))
