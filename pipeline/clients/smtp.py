@@ -12,11 +12,11 @@ import smtplib
 from email.message import EmailMessage
 
 from pipeline import metrics
-from pipeline.clients.sending_errors import NotTaken, Refused, Unanswered
+from pipeline.clients.sending_errors import NotTaken, Unanswered
 from pipeline.clients.smtp_connections import connections
 from pipeline.clients.smtp_errors import ServerReply
 from pipeline.clients.smtp_server import MailServer
-from pipeline.errors import HeadraceError, Misconfigured
+from pipeline.errors import HeadraceError
 
 #: How servers name the message in their queue, for whoever reads their logs.
 _QUEUED_AS = re.compile(rb"(?:queued as|id=|Message accepted for delivery id) ?<?([A-Za-z0-9._-]+)")
@@ -29,13 +29,13 @@ _BROKEN = (OSError, smtplib.SMTPException)
 def send(server: MailServer, mail: EmailMessage, *, sender: str, to: str) -> str:
     """Hand over one mail; return the server's name for it, or nothing.
 
+    `sender` and `to` are written as `ascii_address` does.
     Raises NotTaken, Refused, Misconfigured or Unanswered.
     """
-    envelope = (_of_sender(sender), _of_recipient(to))
     code = 0
     try:
         with metrics.PROVIDER_SECONDS.labels("smtp", "send").time():
-            reply = _hand_over(server, envelope, _wire_form(mail))
+            reply = _hand_over(server, (sender, to), _wire_form(mail))
         code = reply.code
     finally:
         metrics.PROVIDER_CALLS.labels("smtp", "send", str(code)).inc()
@@ -48,6 +48,19 @@ def send(server: MailServer, mail: EmailMessage, *, sender: str, to: str) -> str
 def check(server: MailServer) -> None:
     """Connect and sign in.  Raises NotTaken or Misconfigured."""
     connections().drop(connections().take(server, fresh=True))
+
+
+def ascii_address(address: str) -> str:
+    """Return an address as it is said on the wire; nothing if it cannot be.
+
+    Names outside ASCII before the @ need SMTPUTF8, which few have.
+    """
+    name, _, domain = address.rpartition("@")
+    try:
+        written = f"{name}@{domain.encode('idna').decode()}"
+    except UnicodeError:
+        return ""
+    return written if _WRITTEN.fullmatch(written) else ""
 
 
 def _hand_over(server: MailServer, envelope: tuple[str, str], lines: bytes) -> ServerReply:
@@ -102,30 +115,3 @@ def _wire_form(mail: EmailMessage) -> bytes:
     lines = re.sub(rb"\r\n|\r|\n", b"\r\n", mail.as_bytes())
     stuffed = re.sub(rb"(?m)^\.", b"..", lines)
     return stuffed + (b"" if stuffed.endswith(b"\r\n") else b"\r\n") + b".\r\n"
-
-
-def _of_sender(address: str) -> str:
-    written = _ascii(address)
-    if not written:
-        raise Misconfigured("smtp: the sender's address cannot be said to a mail server")
-    return written
-
-
-def _of_recipient(address: str) -> str:
-    written = _ascii(address)
-    if not written:
-        raise Refused("smtp: an address that cannot be said to a mail server", is_address=True)
-    return written
-
-
-def _ascii(address: str) -> str:
-    """Return an address as it is said on the wire; nothing if it cannot be.
-
-    Names outside ASCII before the @ need SMTPUTF8, which few have.
-    """
-    name, _, domain = address.rpartition("@")
-    try:
-        written = f"{name}@{domain.encode('idna').decode()}"
-    except UnicodeError:
-        return ""
-    return written if _WRITTEN.fullmatch(written) else ""
