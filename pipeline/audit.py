@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -59,6 +60,10 @@ class Entry:
         return f"{round(self.at.timestamp() * 1000)}-{self.id}"
 
 
+#: The row of the act that is going on.
+_under_way: ContextVar[Entry | None] = ContextVar("headrace_audit_entry", default=None)
+
+
 @contextmanager
 def audited(
     actor: str,
@@ -79,12 +84,30 @@ def audited(
     entry = Entry(actor, action, target, role, origin, details=details)
     entry.correlation_id = correlation_id or entry.correlation_id
     _begin(entry)
+    token = _under_way.set(entry)
     try:
         yield entry
     except BaseException as error:
         _end(entry, "refused" if isinstance(error, _REFUSALS) else "failed", error)
         raise
+    finally:
+        _under_way.reset(token)
     _end(entry, "done")
+
+
+@contextmanager
+def noted(actor: str, action: str, target: str, **details: Any) -> Iterator[Entry]:
+    """Write the row of an act, unless whoever asked for it has begun one: that gets the details.
+
+    For what is audited however it is reached.  Raises as `audited` does.
+    """
+    entry = _under_way.get()
+    if entry is None:
+        with audited(actor, action, target, origin="cli", **details) as entry:
+            yield entry
+    else:
+        entry.details = details | entry.details
+        yield entry
 
 
 def record(

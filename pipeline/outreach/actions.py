@@ -176,6 +176,8 @@ def _send(batch: Batch, one: Wanted, now: datetime) -> Row:
         "due_at": planned.due_at,
         "planned_at": planned.planned_at,
         "because": planned.because,
+        # What tells whether it is quiet where the contact is.
+        "data": {"plan_version": walk.row["plan_version"], "time_zone": zone},
     }
 
 

@@ -36,7 +36,6 @@ class Walk:
     row: Row
     before: Row
     campaign: Row
-    plan: Plan
     is_open: bool
     messages: dict[str, Row] = field(default_factory=dict)
     facts: dict[str, list[Fact]] = field(default_factory=dict)
@@ -48,6 +47,11 @@ class Walk:
     def id(self) -> str:
         """The id of the enrollment."""
         return str(self.row["_id"])
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that it follows; there is none before it was begun with."""
+        return plans.stored(self.row["campaign_id"], self.row["plan_version"])
 
     @property
     def is_over(self) -> bool:
@@ -126,8 +130,7 @@ def load(session: ClientSession, enrollment_ids: Collection[str]) -> Batch:
 def _walk(row: Row, campaign: Row, tenants: dict[str, Row]) -> Walk:
     tenant = tenants.get(row["tenant_id"]) or {}
     is_open = campaign["status"] == "active" and not tenant.get("outreach_paused")
-    plan = plans.stored(row["campaign_id"], row["plan_version"])
-    return Walk(dict(row), row, campaign, plan, is_open)
+    return Walk(dict(row), row, campaign, is_open)
 
 
 def _read_history(session: ClientSession, walks: dict[str, Walk]) -> None:
