@@ -72,7 +72,8 @@ class RowProblem(EmbeddedDocument):
 class ContactImport(Document):
     """A file of contacts that was read, and what became of its rows.
 
-    `problems` are the first 10,000; `rejected` counts all.
+    `problems` are the first 10,000; `rejected` counts all.  `updated_at` moves with each batch:
+    a `running` one that is silent for long has died.
     """
 
     id = StringField(primary_key=True)
@@ -88,6 +89,7 @@ class ContactImport(Document):
     problems = EmbeddedDocumentListField(RowProblem)
     by = StringField(required=True)
     created_at = DateTimeField(required=True)
+    updated_at = DateTimeField(required=True)
     ended_at = DateTimeField()
     expires_at = DateTimeField(required=True)
 

@@ -1,0 +1,183 @@
+"""Reading a CSV file row by row: its delimiter, its headings, and the number of each row.
+
+Rows are numbered as a spreadsheet does: the headings are row 1, and a row whose texts have line
+breaks in them is one row.  A row that cannot be read is reported; those behind it can be.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO
+
+from pipeline.outreach.contact_fields import KEYS, NAMES, field_name
+from pipeline.refusals import Refused
+
+_DELIMITERS = ",;\t"
+#: Lines that the delimiter is found out by.
+_SAMPLE_LINES = 20
+#: A longer text in quotes has no end: its quote is a mistake.
+_MOST_CHARACTERS = 20_000
+_NOT_UTF8 = "the file is not in UTF-8: save it as “CSV UTF-8” and import it again"
+#: What headings are commonly called, as letters and digits alone.
+_CALLED = {
+    "email": ("email", "emailaddress", "mail"),
+    "phone": ("phone", "phonenumber", "telephone", "mobile", "mobilephone", "tel"),
+    "first_name": ("firstname", "givenname"),
+    "last_name": ("lastname", "surname", "familyname"),
+    "company": ("company", "organization", "organisation"),
+    "time_zone": ("timezone", "tz"),
+    "external_id": ("externalid",),
+}
+_NAME_OF = {called: name for name, names in _CALLED.items() for called in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where the values under a heading go: one of NAMES, or a further field; neither: nowhere."""
+
+    name: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a row cannot be read."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An open file: its columns, and its rows by number, to be read once."""
+
+    columns: list[Column]
+    rows: Iterator[tuple[int, list[str] | Unreadable]]
+
+
+def decoded(source: IO[bytes]) -> Iterator[str]:
+    """Return the lines of a file in UTF-8, with or without a byte order mark.
+
+    Raises Refused at the line that is not, or at once for a file that is no text.
+    """
+    start = source.read(4)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise Refused("file", _NOT_UTF8)
+    if start[:2] == b"PK":
+        raise Refused("file", "this is a spreadsheet or an archive: save it as “CSV UTF-8” first")
+    source.seek(0)
+    return _lines(io.TextIOWrapper(source, encoding="utf-8-sig", newline=""))
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    try:
+        yield from text
+    except UnicodeDecodeError:
+        raise Refused("file", _NOT_UTF8) from None
+    finally:
+        text.detach()  # whoever has opened the file closes it
+
+
+def opened(lines: Iterable[str], mapping: Mapping[str, str] | None = None) -> File:
+    """Read the headings, and return how to go on.  Raises Refused if they will not do.
+
+    `mapping` says for headings what they are: one of NAMES, the name of a further field, or ""
+    for a column that is left out; the other headings are known by their names.
+    """
+    numbered = _numbered(lines)
+    headings = next(numbered, (1, []))[1]
+    if isinstance(headings, Unreadable):
+        raise Refused("file", f"its headings cannot be read: {headings.problem}")
+    return File(_columns([one.strip() for one in headings], mapping or {}), numbered)
+
+
+def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | Unreadable]]:
+    """Yield the rows that are not blank with their numbers."""
+    ahead = iter(lines)
+    sample = [line for line, _ in zip(ahead, range(_SAMPLE_LINES), strict=False)]
+    if sample:
+        sample[0] = sample[0].removeprefix("\ufeff")
+    before = csv.field_size_limit()
+    reader = csv.reader(chain(sample, ahead), delimiter=_delimiter(sample), strict=True)
+    number = 0
+    while True:
+        number += 1
+        csv.field_size_limit(_MOST_CHARACTERS)
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield number, Unreadable(_why(error))
+            continue
+        finally:
+            csv.field_size_limit(before)
+        if any(value.strip() for value in row):
+            yield number, row
+
+
+def _why(error: csv.Error) -> str:
+    """Return what is wrong with a row, without what it holds."""
+    if "field larger" in str(error) or "unexpected end" in str(error):
+        return "a quotation mark is opened that is never closed"
+    if "expected after" in str(error):
+        return "there is text behind a closing quotation mark; write a quotation mark as two"
+    return "this row cannot be read as CSV"
+
+
+def _delimiter(sample: Sequence[str]) -> str:
+    """Return what stands between the values of a row."""
+    heading = sample[0] if sample else ""
+    used = [one for one in _DELIMITERS if one in heading]
+    if len(used) == 1:
+        return used[0]
+    try:
+        return csv.Sniffer().sniff("".join(sample), _DELIMITERS).delimiter
+    except csv.Error:
+        return max(_DELIMITERS, key=heading.count)
+
+
+def _columns(headings: Sequence[str], mapping: Mapping[str, str]) -> list[Column]:
+    unknown = sorted(set(mapping) - set(headings))
+    if unknown:
+        raise Refused("mapping", f"the file has no column {unknown[0]!r}")
+    columns = [_column(n, heading, mapping) for n, heading in enumerate(headings, start=1)]
+    seen: set[Column] = set()
+    for heading, column in zip(headings, columns, strict=True):
+        if column in seen and column != Column():
+            raise Refused(
+                "file", f"two columns are {column.name or column.field!r}: {heading!r} too"
+            )
+        seen.add(column)
+    if not {column.name for column in columns} & set(KEYS):
+        told = ", ".join(headings[:20]) or "none"
+        raise Refused(
+            "file", f"no column is an email, a phone or an external_id; its headings are: {told}"
+        )
+    return columns
+
+
+def _column(number: int, heading: str, mapping: Mapping[str, str]) -> Column:
+    if heading in mapping:
+        wanted = mapping[heading].strip()
+        if not wanted:
+            return Column()
+    elif not heading:
+        raise Refused("file", f"column {number} has no heading")
+    else:
+        wanted = _NAME_OF.get(re.sub(r"[\W_]", "", heading.lower()), heading)
+    if wanted in NAMES:
+        return Column(name=wanted)
+    name = re.sub(r"[\W_]+", "_", wanted.lower(), flags=re.ASCII).strip("_")
+    try:
+        return Column(field=field_name(name))
+    except Refused:
+        raise Refused(
+            "file",
+            f"column {number}, {heading[:60]!r}: say by the mapping what it is, or that it is "
+            "left out; names of fields have letters a-z, digits and _",
+        ) from None

@@ -1,0 +1,26 @@
+"""Names of time zones that somebody typed."""
+
+from __future__ import annotations
+
+from functools import cache
+from zoneinfo import available_timezones
+
+from pipeline.refusals import Refused
+from pipeline.words import suggestion
+
+#: Names that stand for whatever the machine is set to, or for nothing.
+_NO_PLACES = {"localtime", "Factory", "posixrules"}
+
+
+def zone(name: str, field: str = "time_zone") -> str:
+    """Return `name` if it is an IANA time zone, such as Europe/Berlin.  Raises Refused."""
+    known = _known()
+    if name not in known:
+        hint = suggestion(name, known) or "; expected a name such as 'Europe/Berlin'"
+        raise Refused(field, f"there is no such time zone{hint}")
+    return name
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(available_timezones() - _NO_PLACES)
