@@ -68,7 +68,7 @@ def wanted(walk: Walk) -> list[Wanted]:
 def changes(session: ClientSession, batch: Batch, now: datetime) -> Changes:
     """Return what is to be written so that the enrollments have what they are to have."""
     planned = {one.id: one for walk in batch.walks for one in wanted(walk)}
-    there = _there(session, [walk.id for walk in batch.walks], planned)
+    there = _there(session, batch.ids, planned)
     done = Changes()
     for action_id, action in there.items():
         if action_id not in planned and action["status"] in ACTION_OPEN:
@@ -89,7 +89,13 @@ def over(status: str, now: datetime, because: str = "") -> Row:
     return fresh | ({"because": because} if because else {})
 
 
-def put_back(action_ids: Iterable[str], due_at: datetime, because: str, now: datetime) -> None:
+def put_back(
+    action_ids: Iterable[str],
+    due_at: datetime,
+    because: str,
+    now: datetime,
+    session: ClientSession | None = None,
+) -> None:
     """Have actions that wait or are queued wait until `due_at`, and say why."""
     collection(ScheduledAction).update_many(
         {"_id": {"$in": list(action_ids)}, "status": {"$in": list(ACTION_OPEN)}},
@@ -97,6 +103,7 @@ def put_back(action_ids: Iterable[str], due_at: datetime, because: str, now: dat
             "$set": {"status": "pending", "due_at": due_at, "because": because, "updated_at": now},
             "$unset": {"queued_at": ""},
         },
+        session=session,
     )
 
 
@@ -126,7 +133,9 @@ def _make(one: Wanted, row: Row, there: dict[str, Row], done: Changes) -> None:
     done.writes.append(UpdateOne({"_id": one.id}, {"$set": again} | gone))
 
 
-def _corrections(planned: dict[str, Wanted], there: dict[str, Row], now: datetime) -> list[UpdateOne]:
+def _corrections(
+    planned: dict[str, Wanted], there: dict[str, Row], now: datetime
+) -> list[UpdateOne]:
     """Return what is to be put right of open actions: another deadline, another sender."""
     writes = []
     for action_id, one in planned.items():

@@ -44,6 +44,9 @@ class Wake:
         return Wake(self.sender_ids | other.sender_ids, self.soon + other.soon)
 
 
+NOTHING = Wake()
+
+
 @dataclass(slots=True)
 class _Writes:
     enrollments: list[UpdateOne] = field(default_factory=list)
@@ -58,7 +61,7 @@ def advance(session: ClientSession, enrollment_ids: Collection[str], now: dateti
     that are over, or whose campaign or tenant is paused, stay where they are.
     """
     if not enrollment_ids:
-        return Wake()
+        return NOTHING
     return carry(session, load(session, enrollment_ids), now)
 
 
@@ -80,9 +83,7 @@ def _write(session: ClientSession, batch: Batch) -> None:
     for walk in batch.walks:
         _gather(walk, writes)
     if writes.enrollments:
-        done = collection(Enrollment).bulk_write(
-            writes.enrollments, ordered=False, session=session
-        )
+        done = collection(Enrollment).bulk_write(writes.enrollments, ordered=False, session=session)
         if done.matched_count != len(writes.enrollments):
             raise Transient("somebody else has moved an enrollment meanwhile")
     if writes.transitions:

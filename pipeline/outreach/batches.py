@@ -92,8 +92,12 @@ class Walk:
 
 @dataclass(slots=True)
 class Batch:
-    """Enrollments of one transaction.  `contacts` are read when they are asked for."""
+    """Enrollments of one transaction.  `contacts` are read when they are asked for.
 
+    `ids` are those that were asked for, also if they are gone.
+    """
+
+    ids: list[str]
     walks: list[Walk]
     tenants: dict[str, Row]
     contacts: dict[str, Row] = field(default_factory=dict)
@@ -124,7 +128,7 @@ def load(session: ClientSession, enrollment_ids: Collection[str]) -> Batch:
         if row["campaign_id"] in campaigns
     ]
     _read_history(session, {walk.id: walk for walk in walks if walk.row["state_version"]})
-    return Batch(walks, tenants)
+    return Batch(list(enrollment_ids), walks, tenants)
 
 
 def _walk(row: Row, campaign: Row, tenants: dict[str, Row]) -> Walk:
@@ -158,9 +162,7 @@ def _fact(row: Row) -> Fact:
     )
 
 
-def _transition(
-    before: Row, after: Row, trigger: str, reason: str, by: str, event_id: str
-) -> Row:
+def _transition(before: Row, after: Row, trigger: str, reason: str, by: str, event_id: str) -> Row:
     return {
         "_id": f"{after['_id']}:{after['state_version']}",
         "tenant_id": after["tenant_id"],

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pymongo.client_session import ClientSession
 
 from models import Enrollment
-from models.outreach import ENROLLMENT_OVER
 from pipeline.audit import noted
 from pipeline.errors import Gone, Permanent
 from pipeline.outreach.advancing import Wake, carry
@@ -106,7 +105,6 @@ def end_all(
 
     `status` is one of ENROLLMENT_OVER; `occurred_at` is when that happened which ends them.
     """
-    assert status in ENROLLMENT_OVER  # noqa: S101 - a mistake of ours
     if not enrollment_ids:
         return Wake()
     now = datetime.now(UTC)

@@ -23,7 +23,7 @@ from models import Campaign, Enrollment, ScheduledAction, Tenant
 from models.outreach import ACTION_OPEN
 from pipeline.errors import Gone, Unfinished
 from pipeline.jobs.current import summarize
-from pipeline.outreach.advancing import Wake, advance, carry
+from pipeline.outreach.advancing import NOTHING, Wake, advance, carry
 from pipeline.outreach.batches import load
 from pipeline.outreach.enrollments import UNDER_WAY, end_all
 from pipeline.outreach.promoting import nudge
@@ -46,7 +46,7 @@ class _Part:
 
     count: int = 0
     is_last: bool = True
-    wake: Wake = Wake()
+    wake: Wake = NOTHING
 
 
 def settle(campaign_id: str) -> str:
@@ -114,7 +114,7 @@ def _cancel_some(session: ClientSession, campaign: Row, now: datetime) -> _Part:
     )
     ids = {str(row["enrollment_id"]) for row in found}
     # They may not move: that cancels what is scheduled for them.
-    wake = carry(session, load(session, ids), now) if ids else Wake()
+    wake = carry(session, load(session, ids), now) if ids else NOTHING
     return _Part(len(ids), not ids, wake)
 
 

@@ -37,7 +37,9 @@ def heed_sent(walk: Walk) -> None:
     if row.get("sent_at") or message is None or message["state"] != "sent":
         return
     if walk.plan.node(row["node_id"]).action == "send":
-        row["sent_at"] = max(message.get("sent_at") or row["node_entered_at"], row["node_entered_at"])
+        row["sent_at"] = max(
+            message.get("sent_at") or row["node_entered_at"], row["node_entered_at"]
+        )
         row["message_id"] = message["_id"]
 
 

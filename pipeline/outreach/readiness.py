@@ -1,0 +1,58 @@
+"""Whether a campaign can be started: all that speaks against it, by path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.outreach import channels, plans
+from pipeline.outreach.campaign_rows import find, sender_of
+from pipeline.outreach.plans import Plan, Problem
+from pipeline.refusals import Refused
+from pipeline.stores import Row
+
+
+class NotReady(Refused):
+    """A campaign cannot be started; `problems` are all that were found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        first = problems[0]
+        super().__init__(first.path, "; ".join([first.message, *map(str, problems[1:])]))
+        self.problems = list(problems)
+
+
+def readiness(tenant_id: str, campaign_id: str) -> list[Problem]:
+    """Return why a campaign cannot be started, nothing if it can.  Raises Gone."""
+    campaign = find(tenant_id, campaign_id)
+    if not campaign["plan_version"]:
+        return [Problem("plan", "there is none; publish one first")]
+    return problems_of(campaign, plans.stored(campaign_id, campaign["plan_version"]))
+
+
+def problems_of(campaign: Row, plan: Plan) -> list[Problem]:
+    """Return why a campaign cannot be under way with a plan."""
+    found = [problem for channel in sorted(plan.channels) for problem in _sender(campaign, channel)]
+    return found or list(_unreportable(campaign, plan))
+
+
+def _sender(campaign: Row, channel: str) -> Iterator[Problem]:
+    """Yield what is wrong with the sender of a channel that the plan uses."""
+    path, sender = f"{channel}_sender_id", sender_of(campaign, channel)
+    if not campaign.get(path):
+        yield Problem(path, f"the plan sends {channel}; choose a sender for it")
+    elif sender is None:
+        yield Problem(path, "there is no such sender any more; choose another")
+    elif sender["channel"] != channel:
+        yield Problem(path, f"this sender sends {sender['channel']}; choose one for {channel}")
+    elif sender["status"] != "verified":
+        why = f" ({sender['status_reason']})" if sender.get("status_reason") else ""
+        yield Problem(path, f"this sender is {sender['status']}{why}; verify it")
+
+
+def _unreportable(campaign: Row, plan: Plan) -> Iterator[Problem]:
+    """Yield the transitions on events that the provider of their sender never tells of."""
+    reports = {}
+    for channel in plan.channels:
+        sender = sender_of(campaign, channel)
+        if sender is not None:
+            reports[channel] = channels.of(sender).reports
+    yield from plans.unreportable(plan, reports)
