@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import isodate
 
@@ -14,7 +15,8 @@ _MOST_CHARACTERS = 64
 #: A leap year begins here: nothing is longer elsewhere.
 _LONG_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
-Span = timedelta | isodate.Duration
+#: isodate has a type of its own for months and years; it adds to an instant as a timedelta does.
+Span = Any
 
 
 def add(instant: datetime, duration: str) -> datetime:

@@ -148,12 +148,12 @@ class Timers(_Part):
     """How long timers wait whose transition does not say so."""
 
     no_open_after: Wait = Field(
-        NO_OPEN_AFTER,
+        default=NO_OPEN_AFTER,
         validation_alias=AliasChoices("no_open_after", "noOpenAfter"),
         serialization_alias="no_open_after",
     )
     no_click_after: Wait = Field(
-        NO_CLICK_AFTER,
+        default=NO_CLICK_AFTER,
         validation_alias=AliasChoices("no_click_after", "noClickAfter"),
         serialization_alias="no_click_after",
     )
@@ -174,7 +174,7 @@ class Plan(_Part):
         serialization_alias="timezone",
     )
     quiet: Quiet | None = Field(
-        None,
+        default=None,
         validation_alias=AliasChoices("quietHours", "quiet_hours"),
         serialization_alias="quietHours",
     )

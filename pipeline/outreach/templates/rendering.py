@@ -71,10 +71,9 @@ def _mail(node: Template, values: Mapping[str, Any]) -> Content:
     is_html = bool(_TAG.search(node.body or ""))
     body = _filled(node.body, values, is_html=is_html)
     html = body if is_html else _html_of(body)
+    text = _text_of(body) if is_html else body
     if node.text:
         text = _filled(node.text, values)
-    else:
-        text = _text_of(body) if is_html else body
     return Content(subject, _html_foot(html, values), _text_foot(text, values))
 
 
@@ -125,7 +124,7 @@ def _html_foot(html: str, values: Mapping[str, Any]) -> str:
     if url in html:
         return html
     foot = Markup(
-        '<p style="font-size:small;color:#666">{}<a href="{}">Unsubscribe</a></p>'
+        '<p style="font-size:small;color:#666">{}<a href="{}" clicktracking="off">Unsubscribe</a></p>'
     ).format(
         Markup("{}<br>").format(address) if (address := _postal_address(values)) else "",
         values["unsubscribe_url"],

@@ -27,14 +27,12 @@ class Missing(StrictUndefined):
         self._note()
         return "not known"
 
-    def __str__(self) -> str:
+    def __str__(self) -> str:  # type: ignore[override]
         self._note()
         return ""
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> bool:  # type: ignore[override]
         return False
-
-    __hash__ = StrictUndefined.__hash__
 
     def _note(self) -> None:
         missed = _missed.get()
