@@ -23,6 +23,11 @@ MOST_CHARACTERS = 200_000
 MOST_IN_SUBJECT = 900
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(\s[^<>]*)?/?>")
 _BLANK_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
+#: SendGrid would lead the link over an address of its own.
+#: https://www.twilio.com/docs/sendgrid/ui/account-and-settings/tracking
+_FOOT = Markup(
+    '<p style="font-size:small;color:#666">{}<a href="{}" clicktracking="off">Unsubscribe</a></p>'
+)
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 
 
@@ -123,11 +128,9 @@ def _html_foot(html: str, values: Mapping[str, Any]) -> str:
     url = str(escape(values["unsubscribe_url"]))
     if url in html:
         return html
-    foot = Markup(
-        '<p style="font-size:small;color:#666">{}<a href="{}" clicktracking="off">Unsubscribe</a></p>'
-    ).format(
-        Markup("{}<br>").format(address) if (address := _postal_address(values)) else "",
-        values["unsubscribe_url"],
+    address = _postal_address(values)
+    foot = _FOOT.format(
+        Markup("{}<br>").format(address) if address else "", values["unsubscribe_url"]
     )
     end = _BODY_END.search(html)
     at = end.start() if end else len(html)
