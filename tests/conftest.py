@@ -156,12 +156,15 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
 def sandbox_url(servers: dict[str, str], data_dir: Path) -> Iterator[str]:
     """The address of a sandbox process; the settings point at it."""
     from pipeline.embedded import Ports
+    from pipeline.sandbox import outreach
     from pipeline.sandbox.client import SandboxClient
     from pipeline.sandbox.microsoft import MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET
 
-    port = Ports(data_dir).port_for("sandbox")
-    url = f"http://127.0.0.1:{port}"
+    ports = Ports(data_dir)
+    port = ports.port_for("sandbox")
+    url, smtp_port = f"http://127.0.0.1:{port}", ports.port_for("sandbox_smtp")
     command = [sys.executable, "-m", "pipeline.sandbox", "--port", str(port)]
+    command += ["--smtp-port", str(smtp_port)]
     process = subprocess.Popen([*command, "--data", str(data_dir / "sandbox.sqlite3")])
     client = SandboxClient(url)
     try:
@@ -174,6 +177,13 @@ def sandbox_url(servers: dict[str, str], data_dir: Path) -> Iterator[str]:
                 "MICROSOFT_LOGIN_BASE_URL": url,
                 "MICROSOFT_CLIENT_ID": MICROSOFT_CLIENT_ID,
                 "MICROSOFT_CLIENT_SECRET": MICROSOFT_CLIENT_SECRET,
+                "SENDGRID_API_BASE_URL": url,
+                "SENDGRID_API_KEY": outreach.SENDGRID_API_KEY,
+                "SENDGRID_WEBHOOK_PUBLIC_KEYS": outreach.SENDGRID_WEBHOOK_PUBLIC_KEY,
+                "TWILIO_API_BASE_URL": url,
+                "TWILIO_ACCOUNT_SID": outreach.TWILIO_ACCOUNT_SID,
+                "TWILIO_AUTH_TOKEN": outreach.TWILIO_AUTH_TOKEN,
+                "SMTP_URL": f"smtp://{outreach.SMTP_USER}:{outreach.SMTP_PASSWORD}@127.0.0.1:{smtp_port}",
             }
         )
         settings.cache_clear()
@@ -196,6 +206,7 @@ def sandbox(stores: None, sandbox_url: str) -> Iterator[SandboxClient]:
     client.clear_usage()
     client.clear_pushes()
     client.clear_topics()
+    client.clear_outreach()
     client.settings(quotas_enabled=False, quota_scale=1.0, access_token_seconds=3600)
     yield client
     client.close()

@@ -43,10 +43,10 @@ class Request:
     method: str
     verb: str
     url: str
-    auth: AuthBase
-    params: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = None
-    json: Mapping[str, Any] | None = None
+    auth: AuthBase = field(repr=False)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    json: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.provider}: {self.method}"

@@ -21,13 +21,19 @@ def main() -> None:
         metavar="NAME=ENDPOINT",
         help="a Pub/Sub topic, and the address that its subscription pushes to; may be repeated",
     )
+    parser.add_argument("--smtp-port", type=int, help="takes mail there; without it, none")
     parser.add_argument("--access-log", action="store_true")
     options = parser.parse_args()
     try:
         topics = [Topic.parse(text) for text in options.topic]
     except BadField as error:
         parser.error(str(error))
-    serve(options.host, options.port, options.data, topics=topics, access_log=options.access_log)
+    serve(
+        *(options.host, options.port, options.data),
+        topics=topics,
+        smtp_port=options.smtp_port,
+        access_log=options.access_log,
+    )
 
 
 if __name__ == "__main__":
