@@ -31,6 +31,7 @@ from pipeline.jobs.controls import pauses
 from pipeline.jobs.reading import depths
 from pipeline.jobs.workers import serving, workers
 from pipeline.metrics import FLEET
+from pipeline.outreach.sending.reconciling import unknown_messages
 from pipeline.queues import QUEUES
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class FleetCollector(Collector):
         self._connections: dict[tuple[str, str], int] = {}
         self._subscriptions: dict[tuple[str, str], int] = {}
         self._ending: dict[tuple[str, ...], int] = {}
+        self._unknown: dict[tuple[str, ...], int] = {}
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of queues and sources, and whether each store answered."""
@@ -68,6 +70,7 @@ class FleetCollector(Collector):
             yield _by_labels("headrace_connections", self._connections)
             yield _by_labels("headrace_subscriptions", self._subscriptions)
             yield _by_labels("headrace_subscriptions_ending", self._ending)
+            yield _by_labels("headrace_outreach_unknown_messages", self._unknown)
             yield _dead_letter_metric()
             up.add_metric(["mongodb"], 1)
         except (PyMongoError, HeadraceError):
@@ -82,6 +85,7 @@ class FleetCollector(Collector):
         self._connections = connections_by_status()
         self._subscriptions = subscriptions_by_status()
         self._ending = subscriptions_ending(now)
+        self._unknown = unknown_messages()
         self._sampled_at = time.monotonic()
 
 

@@ -44,6 +44,33 @@ MAIL_EXECUTIONS = Counter(
     "What was done to mail, by kind (rule, run_now, execute, rescue, undo) and how it ended.",
     ["kind", "state"],
 )
+OUTREACH_MESSAGES = Counter(
+    "headrace_outreach_messages_total",
+    "What became of messages: sent, retried, rate_limited, misconfigured, failed, canceled, "
+    "unknown, and of unknown ones found, absent.",
+    ["channel", "provider", "outcome"],
+)
+OUTREACH_LATE_SECONDS = Histogram(
+    "headrace_outreach_send_late_seconds",
+    "How long after they were due messages were handed to their provider.",
+    ["channel"],
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600),
+)
+OUTREACH_EVENTS = Counter(
+    "headrace_outreach_events_total", "Events of messages that were recorded.", ["provider", "type"]
+)
+OUTREACH_VISITS = Counter(
+    "headrace_outreach_visits_total",
+    "Visits by links in messages, by link (unsubscribe, open, click) and outcome: shown, done, "
+    "noted, lost, unknown, unavailable.",
+    ["link", "outcome"],
+)
+OUTREACH_BUDGET_REFUSALS = Counter(
+    "headrace_outreach_budget_refusals_total",
+    "Messages that had to wait for a limit: sender_minute, sender_hour, sender_day, tenant, "
+    "domain, total.",
+    ["level"],
+)
 JOBS_ENQUEUED = Counter(
     "headrace_jobs_enqueued_total",
     "Jobs that were sent, by result: created, or duplicate of one that waits, is delayed or runs.",
@@ -120,7 +147,7 @@ WEB_SIGN_INS = Counter(
 WEBHOOKS = Counter(
     "headrace_webhooks_total",
     "Notifications of providers, by outcome: accepted, duplicate, confirmed, stale, unknown, "
-    "forged, malformed, validated, oversized, overloaded, unavailable.",
+    "forged, malformed, validated, oversized, overloaded, unavailable, misconfigured.",
     ["provider", "source", "outcome"],
 )
 WEBHOOK_SECONDS = Histogram(
@@ -152,7 +179,8 @@ _PROCESSES: dict[MetricWrapperBase, str] = {
     JOBS_RECOVERED: "worker, scheduler",
     JOB_RECOVERY_SECONDS: "worker, scheduler",
     **dict.fromkeys((API_REFUSALS, WEB_REFUSED, WEB_SIGN_INS, CONNECTS), "web"),
-    **dict.fromkeys((WEBHOOKS, WEBHOOK_SECONDS), "web"),
+    **dict.fromkeys((WEBHOOKS, WEBHOOK_SECONDS, OUTREACH_VISITS), "web"),
+    OUTREACH_EVENTS: "worker, web",
 }
 
 
@@ -200,6 +228,11 @@ FLEET = {
     "headrace_subscriptions": Fleet("gauge", "Push subscriptions by status.", ("source", "status")),
     "headrace_subscriptions_ending": Fleet(
         "gauge", "Active push subscriptions that end within 4 hours: not renewed.", ("source",)
+    ),
+    "headrace_outreach_unknown_messages": Fleet(
+        "gauge",
+        "Messages of which it is not known whether they were sent: looked_up, or for a person.",
+        ("waits_for",),
     ),
     "headrace_store_up": Fleet(
         "gauge", "Whether the store answered the last question.", ("store",)

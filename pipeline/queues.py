@@ -266,6 +266,16 @@ JOBS: dict[str, Job] = {
         Job("refresh_token", TOKEN_REFRESH, ("connection_id",)),
         Job("find_analyses", PATTERN_ANALYSIS),
         Job("analyze_patterns", PATTERN_ANALYSIS, ("user_id", "mailbox_id")),
+        Job("send_message", OUTREACH_SEND, ("action_id", "sender_id"), id="send_message:{action_id}"),
+        Job("promote_actions", OUTREACH_TIMEOUT),
+        Job("pace_sender", OUTREACH_TIMEOUT, ("sender_id",), rerun=True),
+        Job("fire_timeout", OUTREACH_TIMEOUT, ("action_id",)),
+        Job("settle_campaign", OUTREACH_TIMEOUT, ("campaign_id",), rerun=True),
+        Job("reconcile_messages", OUTREACH_TIMEOUT),
+        Job("reconcile_message", OUTREACH_TIMEOUT, ("message_id",)),
+        Job("find_replies", OUTREACH_TIMEOUT),
+        Job("process_delivery", WEBHOOK_PROCESS, ("delivery_id",)),
+        Job("sweep_deliveries", WEBHOOK_PROCESS),
     )
 }
 

@@ -28,6 +28,10 @@ SCHEDULES = (
     Schedule("staging", "process_staging", "cron_staging"),
     Schedule("token-refresh", "find_refreshes", "cron_token_refresh"),
     Schedule("pattern-analysis", "find_analyses", "cron_pattern_analysis"),
+    Schedule("outreach", "promote_actions", "cron_outreach"),
+    Schedule("outreach-reconcile", "reconcile_messages", "cron_outreach"),
+    Schedule("outreach-deliveries", "sweep_deliveries", "cron_outreach"),
+    Schedule("outreach-replies", "find_replies", "cron_outreach"),
 )
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")

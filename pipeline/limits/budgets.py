@@ -91,12 +91,8 @@ def returns(budget: Budget) -> tuple[float, list[float]]:
 
     Seconds since 1970; a time of the past for what may be taken now.  Raises RedisError.
     """
-    pipe: Any = redis_client().pipeline(transaction=False)
-    pipe.time()
-    pipe.hgetall(_key(budget))
-    (seconds, microseconds), slots = pipe.execute()
-    now = seconds + microseconds / _MICROSECONDS
-    present = int(now * _MICROSECONDS) // budget.slot_microseconds
+    now_microseconds, slots = _read(budget)
+    now, present = now_microseconds / _MICROSECONDS, now_microseconds // budget.slot_microseconds
     taken = [
         returned_at(budget, int(slot))
         for slot, units in slots.items()
@@ -115,6 +111,15 @@ def slot_at(budget: Budget, at: float) -> int:
 def returned_at(budget: Budget, slot: int) -> float:
     """Return when what is taken in a slot comes back, in seconds since 1970."""
     return (slot + COUNTED_SLOTS) * budget.slot_microseconds / _MICROSECONDS
+
+
+def _read(budget: Budget) -> tuple[int, dict[bytes, bytes]]:
+    """Return the time of Redis in microseconds, and the units of a budget by slot."""
+    pipe: Any = redis_client().pipeline(transaction=False)
+    pipe.time()
+    pipe.hgetall(_key(budget))
+    (seconds, microseconds), slots = pipe.execute()
+    return seconds * _MICROSECONDS + microseconds, slots
 
 
 def _run(budgets: Sequence[Budget], units: int) -> list[int]:

@@ -19,7 +19,7 @@ from models.outreach import ACTION_OPEN
 from pipeline.config import settings
 from pipeline.outreach import decisions
 from pipeline.outreach.batches import Batch, Walk
-from pipeline.outreach.stepping import facts, position
+from pipeline.outreach.stepping import position
 from pipeline.stores import Row, collection
 
 #: Messages of which it is open what became of them: a send of theirs is neither made nor canceled.
@@ -61,7 +61,7 @@ def wanted(walk: Walk) -> list[Wanted]:
     if node.action == "send" and not walk.row.get("sent_at"):
         message = walk.messages.get(node.id)
         return [Wanted(walk, "send", is_needed=not message or message["state"] not in _UNDER_WAY)]
-    due = decisions.timers(walk.plan, position(walk), facts(walk))
+    due = decisions.timers(walk.plan, position(walk), walk.facts)
     return [Wanted(walk, "timeout", one.event, one.due_at, one.because) for one in due]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pymongo import ASCENDING, DESCENDING, UpdateOne
@@ -20,7 +20,10 @@ from models import ScheduledAction
 from pipeline.errors import Transient
 from pipeline.limits import budgets
 from pipeline.limits.budgets import Budget
+from pipeline.outreach import plans
 from pipeline.outreach.budgets import words
+from pipeline.outreach.quiet_hours import next_allowed
+from pipeline.outreach.sending.objections import QUIET_MARGIN
 from pipeline.stores import Row, collection, redis_client
 
 #: Of what waits for a domain so much is put off at a time.
@@ -45,19 +48,25 @@ def spread(action: Row, budget: Budget) -> int:
         raise Transient("what waits for a domain is being put off by others") from None
 
 
-def slots(budget: Budget, free: Iterable[float], given: Iterable[float], count: int) -> list[float]:
-    """Return the times of the next `count` slots, in seconds since 1970.
+def slots(
+    budget: Budget,
+    free: Iterable[float],
+    given: Iterable[float],
+    wishes: Iterable[Callable[[float], float]],
+) -> list[float]:
+    """Return the times of the next slots, one for each of `wishes`, in seconds since 1970.
 
     `free` is when each unit of the budget may be taken next, `given` the slots that others
-    have, of which the newest as many as the budget has units suffice.
+    have, of which the newest as many as the budget has units suffice.  A wish takes a time, and
+    returns the first one from then on that it can make use of.
     """
     heap = list(free)
     heapq.heapify(heap)
     for at in given:
         _occupy(heap, budget, at)
     found = []
-    for _ in range(count):
-        at = heap[0]
+    for wish in wishes:
+        at = wish(heap[0])
         found.append(at)
         _occupy(heap, budget, at)
     return found
@@ -73,13 +82,24 @@ def _spread(action: Row, budget: Budget) -> int:
     if not free:
         times: Sequence[float] = [now + budgets.NOTHING_WAIT_SECONDS] * len(found)
     else:
-        times = slots(budget, free, _given(action, budget, now), len(found))
+        times = slots(budget, free, _given(action, budget, now), map(_not_quiet, found))
     because = f"{words(budget)}; this is its turn"
     writes = [
         _write(row, _datetime(at + _SKEW_SECONDS), because)
         for row, at in zip(found, times, strict=True)
     ]
     return collection(ScheduledAction).bulk_write(writes, ordered=False).modified_count
+
+
+def _not_quiet(action: Row) -> Callable[[float], float]:
+    """Return what gives the first time that is not within the quiet hours of a contact."""
+    plan = plans.stored(action["campaign_id"], action["data"]["plan_version"])
+    zone = action["data"]["time_zone"]
+
+    def allowed(at: float) -> float:
+        return next_allowed(_datetime(at), zone, plan.quiet, margin=QUIET_MARGIN).timestamp()
+
+    return allowed if plan.quiet else float
 
 
 def _write(action: Row, due_at: datetime, because: str) -> UpdateOne:
@@ -102,7 +122,8 @@ def _write(action: Row, due_at: datetime, because: str) -> UpdateOne:
 def _waiting(action: Row, now: float) -> list[Row]:
     """Return what is due to the same domain and nobody has begun, longest due first."""
     due = _same_domain(action) | {"due_at": {"$lte": _datetime(now)}, "_id": {"$ne": action["_id"]}}
-    found = collection(ScheduledAction).find(due, {"status": 1, "due_at": 1})
+    fields = {"status": 1, "due_at": 1, "campaign_id": 1, "data": 1}
+    found = collection(ScheduledAction).find(due, fields)
     return list(found.sort("due_at", ASCENDING).limit(MOST_AT_ONCE))
 
 
