@@ -20,7 +20,7 @@ class _MailPolicy(EmailPolicy):
         line = f"{name}: {value}"
         if line.isascii() and len(line) <= _LONGEST_LINE:
             return f"{line}{self.linesep}"
-        return super().fold(name, value)
+        return str(super().fold(name, value))
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         return self.fold(name, value).encode("ascii", "surrogateescape")
