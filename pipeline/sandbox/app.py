@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, Protocol
 from urllib.parse import parse_qsl
 
 import uvicorn
@@ -31,6 +31,9 @@ from pipeline.sandbox.gate import Gate
 from pipeline.sandbox.grants import Grants
 from pipeline.sandbox.microsoft.graph import Microsoft
 from pipeline.sandbox.oauth import OAuth
+from pipeline.sandbox.outreach.acting import Acting
+from pipeline.sandbox.outreach.sendgrid.api import SendGrid
+from pipeline.sandbox.outreach.twilio import Twilio
 from pipeline.sandbox.push import calendar as calendar_push
 from pipeline.sandbox.push import gmail as gmail_push
 from pipeline.sandbox.push.deliverer import Deliverer
@@ -51,11 +54,21 @@ _API_METHODS = (
 )
 
 
+class Provider(Protocol):
+    """A provider that answers what is asked under paths of its own."""
+
+    def owns(self, path: str) -> bool:
+        """Whether a path is this provider's."""
+
+    def answer(self, call: Call) -> Reply:
+        """Answer a call to such a path."""
+
+
 class _ProviderApi:
     """An ASGI application for every path that is not control's."""
 
-    def __init__(self, store: Store, gate: Gate, microsoft: Microsoft) -> None:
-        self._store, self._gate, self._microsoft = store, gate, microsoft
+    def __init__(self, store: Store, gate: Gate, others: Sequence[Provider]) -> None:
+        self._store, self._gate, self._others = store, gate, others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -68,7 +81,8 @@ class _ProviderApi:
             body=await request.body(),
             base_url=str(request.base_url).rstrip("/"),
         )
-        answer = self._microsoft.answer if Microsoft.owns(call.path) else self._gate.answer
+        owner = next((other for other in self._others if other.owns(call.path)), None)
+        answer = self._gate.answer if owner is None else owner.answer
         reply = await run_in_threadpool(answer, call)
         try:
             await _send(send, reply)
@@ -94,10 +108,13 @@ async def _send(send: Send, reply: Reply) -> None:
     await send({"type": "http.response.body", "body": part, "more_body": True})
 
 
-def create_app(store: Store, settings: Settings | None = None) -> Starlette:
+def create_app(
+    store: Store, settings: Settings | None = None, smtp_port: int | None = None
+) -> Starlette:
     """The sandbox over `store`.  `settings` replace those that the store has saved.
 
-    Pushes are delivered from the application's start to its end (ASGI lifespan).
+    Pushes are delivered, and recipients act, from the application's start to its end (ASGI
+    lifespan).
     """
     if settings is not None:
         settings.save(store.database)
@@ -111,16 +128,43 @@ def create_app(store: Store, settings: Settings | None = None) -> Starlette:
     microsoft = Microsoft(store, quotas, faults, usage)
     gate.add(microsoft.identity.methods())
     deliverer = Deliverer(store, Signer(store), faults)
-    control = Control(store, grants, quotas, faults, usage, oauth, deliverer, microsoft)
+    acting, sendgrid = Acting(store), SendGrid(store, faults, usage)
+    control = Control(
+        *(store, grants, quotas, faults, usage, oauth, deliverer, microsoft, acting, sendgrid)
+    )
+    twilio = Twilio(store, faults)
+    gate.add(twilio.methods())
+    running_parts = (deliverer, sendgrid.pusher, twilio.posts, acting)
 
     @asynccontextmanager
     async def delivering(_app: Starlette) -> AsyncIterator[None]:
-        deliverer.start()
-        yield
-        await run_in_threadpool(deliverer.stop)
+        for part in running_parts:
+            part.start()
+        async with _mail_server(smtp_port, store, faults, usage):
+            yield
+        for part in reversed(running_parts):
+            await run_in_threadpool(part.stop)
 
-    provider = Route("/{path:path}", _ProviderApi(store, gate, microsoft))
+    provider = Route("/{path:path}", _ProviderApi(store, gate, (microsoft, sendgrid)))
     return Starlette(routes=[*control.routes(), provider], lifespan=delivering)
+
+
+@asynccontextmanager
+async def _mail_server(
+    port: int | None, store: Store, faults: Faults, usage: Usage
+) -> AsyncIterator[None]:
+    """Serve SMTP on this port of this machine, unless it is None."""
+    if port is None:
+        yield
+        return
+    from pipeline.sandbox.outreach.smtp import MailServer
+
+    server = MailServer(store, faults, usage)
+    await server.start("127.0.0.1", port)
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 class _ExpectedLogs(logging.Filter):
@@ -128,11 +172,13 @@ class _ExpectedLogs(logging.Filter):
         return record.getMessage() != _EXPECTED_LOG
 
 
-def make_server(store: Store, *, access_log: bool = False) -> uvicorn.Server:
+def make_server(
+    store: Store, *, smtp_port: int | None = None, access_log: bool = False
+) -> uvicorn.Server:
     """A server that stops at once when told to; give it sockets with `bind`."""
     logging.getLogger("uvicorn.error").addFilter(_ExpectedLogs())
     config = uvicorn.Config(
-        create_app(store),
+        create_app(store, smtp_port=smtp_port),
         log_level="info" if access_log else "warning",
         access_log=access_log,
         lifespan="on",
@@ -161,11 +207,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def running(data_path: str = ":memory:") -> Iterator[str]:
+def running(data_path: str = ":memory:", smtp_port: int | None = None) -> Iterator[str]:
     """A sandbox in a thread of this process, on a free port; yields its base URL."""
     bound = bind("127.0.0.1", 0)
     store = Store(data_path)
-    server = make_server(store)
+    server = make_server(store, smtp_port=smtp_port)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, name="sandbox")
     thread.start()
     try:
@@ -187,12 +233,13 @@ def serve(
     data_path: str,
     *,
     topics: Sequence[Topic] = (),
+    smtp_port: int | None = None,
     access_log: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then exit with 0.
 
     `data_path` is the SQLite file that keeps everything, or ":memory:"; `topics` are added to
-    those that it has.  Raises OSError when the port is taken.
+    those that it has; on `smtp_port` it takes mail.  Raises OSError when the port is taken.
     """
     bound = bind(host, port)
     store = Store(data_path)
@@ -202,6 +249,6 @@ def serve(
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, _exit)
     try:
-        make_server(store, access_log=access_log).run(sockets=[bound])
+        make_server(store, smtp_port=smtp_port, access_log=access_log).run(sockets=[bound])
     finally:
         store.close()

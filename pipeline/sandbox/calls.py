@@ -79,6 +79,7 @@ class ApiError(Exception):
             "oauth": self._oauth,
             "composio": self._composio,
             "people": self._rpc,
+            "twilio": self._twilio,
         }
         body = shapes.get(api, self._both)()
         return Reply(dump_json(body).encode(), self.status, self.headers)
@@ -106,6 +107,13 @@ class ApiError(Exception):
     def _composio(self) -> dict[str, Any]:
         error = {"message": self.message, "slug": self.reason, "status": self.status}
         return {"error": error | {"request_id": "sandbox", "suggested_fix": ""}}
+
+    def _twilio(self) -> dict[str, Any]:
+        """https://www.twilio.com/docs/usage/twilios-response#response-formats-exceptions"""
+        code = int(self.reason) if self.reason.isdigit() else 20_000 + self.status
+        more_info = f"https://www.twilio.com/docs/errors/{code}"
+        about = {"code": code, "message": self.message}
+        return about | {"more_info": more_info, "status": int(self.status)}
 
     def _oauth(self) -> dict[str, Any]:
         return {"error": self.reason, "error_description": self.message}

@@ -12,6 +12,7 @@ import requests
 
 from pipeline.sandbox.microsoft.client import MicrosoftControlClient
 from pipeline.sandbox.microsoft.life.client import LifeClient
+from pipeline.sandbox.outreach.client import OutreachClient
 
 Item = dict[str, Any]
 
@@ -30,7 +31,7 @@ class SandboxUser:
     total: int
 
 
-class SandboxClient(LifeClient, MicrosoftControlClient):
+class SandboxClient(LifeClient, MicrosoftControlClient, OutreachClient):
     """Talks to the sandbox at `base_url`.  Every method raises SandboxError when refused.
 
     One instance may be used by one thread at a time.
@@ -104,14 +105,8 @@ class SandboxClient(LifeClient, MicrosoftControlClient):
         `time_min` leaves out events that had ended by then, as `timeMin` of events.list does.
         """
         wanted = {"source": source, "time_min": time_min}
-        url = f"{self.base_url}/control/truth/{user}"
-        with self._session.get(
-            url, params=wanted, stream=True, timeout=self._timeout_seconds
-        ) as response:
-            _check(response)
-            for line in response.iter_lines(chunk_size=65_536):
-                row = json.loads(line)
-                yield row["stream"], row["id"], row["item"]
+        for row in self._stream(f"truth/{user}", wanted):
+            yield row["stream"], row["id"], row["item"]
 
     # Cursors, tokens, time
 
@@ -143,7 +138,8 @@ class SandboxClient(LifeClient, MicrosoftControlClient):
     def fault(self, kind: str, **rule: Any) -> Item:
         """Add a rule: `match`, `times` or `probability`, `params`, `seed`.  Strikes once unless
         told otherwise; `times=None` means for ever.  Values of `match` may have wildcards.  Kinds
-        that begin with `push_` strike notifications, whose `method` is `push`."""
+        that begin with `push_` strike notifications, whose `method` is `push`.  `when` in
+        `params` says whether status, hang and drop strike before or after the work is done."""
         return self._ask("POST", "faults", {"kind": kind} | rule)
 
     def faults(self) -> list[Item]:
@@ -212,7 +208,9 @@ class SandboxClient(LifeClient, MicrosoftControlClient):
         `push_timeout_seconds`, `gmail_push_interval_seconds`; of Microsoft the shares of moves
         that are not told, of updates in part and of replays, `microsoft_quiet_move_share`,
         `microsoft_partial_update_share`, `microsoft_replay_share`, and the longest life of a
-        subscription, `microsoft_subscription_minutes`); returns all of them."""
+        subscription, `microsoft_subscription_minutes`; of SendGrid `sendgrid_batch_seconds`,
+        `sendgrid_batch_events`, `sendgrid_requests_per_minute`, `sendgrid_activity_enabled`);
+        returns all of them."""
         return self._ask("POST", "settings", changes)
 
     def _ask(self, verb: str, path: str, body: Item | None = None) -> Item:
@@ -224,6 +222,15 @@ class SandboxClient(LifeClient, MicrosoftControlClient):
         )
         _check(response)
         return dict(response.json())
+
+    def _stream(self, path: str, query: Item | None = None) -> Iterator[Item]:
+        url = f"{self.base_url}/control/{path}"
+        with self._session.get(
+            url, params=query, stream=True, timeout=self._timeout_seconds
+        ) as response:
+            _check(response)
+            for line in response.iter_lines(chunk_size=65_536):
+                yield json.loads(line)
 
 
 def _check(response: requests.Response) -> None:

@@ -28,6 +28,10 @@ from pipeline.sandbox.microsoft.control import MicrosoftControl
 from pipeline.sandbox.microsoft.graph import Microsoft
 from pipeline.sandbox.microsoft.life.control import LifeControl
 from pipeline.sandbox.oauth import OAuth
+from pipeline.sandbox.outreach.acting import Acting
+from pipeline.sandbox.outreach.control import OutreachControl
+from pipeline.sandbox.outreach.sendgrid.api import SendGrid
+from pipeline.sandbox.outreach.sendgrid.control import SendGridControl
 from pipeline.sandbox.population import Mutator, add_population, add_user
 from pipeline.sandbox.push.control import PushControl
 from pipeline.sandbox.push.deliverer import Deliverer
@@ -69,12 +73,15 @@ class Control:
         oauth: OAuth,
         deliverer: Deliverer,
         microsoft: Microsoft,
+        acting: Acting,
+        sendgrid: SendGrid,
     ) -> None:
         self._store, self._grants, self._quotas = store, grants, quotas
         self._faults, self._usage, self._oauth = faults, usage, oauth
         self._deliverer, self._pushes = deliverer, PushControl(store)
         self._microsoft = MicrosoftControl(store, microsoft)
         self._lives = LifeControl(store)
+        self._acting, self._sendgrid = acting, sendgrid
         self._settings = Settings.load(store.database)
         self._use(self._settings)
 
@@ -100,6 +107,8 @@ class Control:
             **self._pushes.table(),
             **self._microsoft.table(),
             **self._lives.table(),
+            **OutreachControl(self._store, self._acting).table(),
+            **SendGridControl(self._sendgrid).table(),
         }
         return [
             Route(f"/control{path}", _endpoint(handlers), methods=list(handlers))
@@ -258,6 +267,8 @@ class Control:
         self._settings = self._quotas.settings = self._oauth.settings = settings
         self._store.outbox.settings = self._deliverer.settings = settings
         self._microsoft.use(settings)
+        self._acting.settings = settings
+        self._sendgrid.use(settings)
 
 
 def _endpoint(handlers: dict[str, Handler]) -> Callable[[Request], Any]:

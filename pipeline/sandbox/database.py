@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.sandbox.microsoft.tables import MICROSOFT_SCHEMA
 from pipeline.sandbox.outreach.tables import OUTREACH_SCHEMA
+from pipeline.sandbox.outreach.twilio_tables import TWILIO_SCHEMA
 
 Values = tuple[Any, ...]
 
@@ -123,7 +124,7 @@ class Database:
         if version not in (0, SCHEMA_VERSION):
             self._connection.close()
             raise ValueError(f"{path}: made by another version of the sandbox; delete it")
-        self._connection.executescript(SCHEMA + MICROSOFT_SCHEMA + OUTREACH_SCHEMA)
+        self._connection.executescript(SCHEMA + MICROSOFT_SCHEMA + OUTREACH_SCHEMA + TWILIO_SCHEMA)
         self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     def close(self) -> None:

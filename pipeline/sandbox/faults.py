@@ -13,14 +13,15 @@ from typing import Any
 from pipeline.sandbox.calls import ApiError, Call, Method, Reply, dump_json
 from pipeline.sandbox.faulty_items import WHATS, spoil_page
 from pipeline.sandbox.fields import Fields, refuse
+from pipeline.sandbox.outreach import FORGERIES, SENDGRID_API, TWILIO_API
 from pipeline.sandbox.push.tokens import HOWS
 
 #: Kind: the params that it takes.
 KINDS: dict[str, frozenset[str]] = {
-    "status": frozenset(("code", "reason", "message", "retry_after", "rpc_status")),
-    "hang": frozenset(("seconds",)),
+    "status": frozenset(("code", "reason", "message", "retry_after", "rpc_status", "when")),
+    "hang": frozenset(("seconds", "when")),
     "slow": frozenset(("seconds",)),
-    "drop": frozenset(("after_bytes",)),
+    "drop": frozenset(("after_bytes", "when")),
     "malformed_item": frozenset(("what", "mode")),
     "invalid_json": frozenset(),
     "expire_cursor": frozenset(("at",)),
@@ -32,12 +33,28 @@ KINDS: dict[str, frozenset[str]] = {
     "push_silence": frozenset(),
     "push_wrong_token": frozenset(),
     "push_wrong_jwt": frozenset(("how",)),
+    "push_unanswered": frozenset(),
+    "push_split": frozenset(),
+    "push_forge": frozenset(("how",)),
+    "push_foreign": frozenset(),
 }
+#: An answer without a body is cut by promising one.
+_MISSING = b" "
+#: Values of `when`: whether the fault strikes instead of the work, or after it is done.
+_WHENS = ("before", "after")
+#: When kinds strike that are not told; the others strike after it.
+_EARLY = {"status": "before"}
 #: Kinds that strike notifications instead of requests, and the APIs that they can strike.
-_ALL = frozenset(("calendar", "gmail", "microsoft"))
+_ALL = frozenset(("calendar", "gmail", "microsoft", SENDGRID_API, TWILIO_API))
+_SENDGRID = frozenset((SENDGRID_API,))
 PUSH_KINDS = {kind: _ALL for kind in KINDS if kind.startswith("push_")} | {
+    "push_silence": _ALL - {SENDGRID_API, TWILIO_API},
     "push_wrong_token": frozenset(("calendar", "microsoft")),
     "push_wrong_jwt": frozenset(("gmail",)),
+    "push_unanswered": _SENDGRID,
+    "push_split": _SENDGRID,
+    "push_forge": _SENDGRID,
+    "push_foreign": _SENDGRID,
 }
 #: Kinds that keep a notification back; they strike each only once.
 _HOLDING = frozenset(("push_delay", "push_reorder"))
@@ -162,14 +179,24 @@ class Faults:
 
 
 def before(call: Call, method: Method) -> None:
-    """What a fault does instead of an answer.  Raises ApiError."""
+    """What a fault does instead of the work.  Raises ApiError."""
     fault = call.fault
     if fault is None:
         return
-    if fault.kind == "status":
+    is_early = fault.params.get("when", _EARLY.get(fault.kind)) == "before"
+    if fault.kind == "status" and is_early:
         raise _status(fault.params)
+    if fault.kind in ("drop", "hang") and is_early:
+        raise _status({})  # which nobody hears
     if fault.kind == "expire_cursor" and method.expired is not None:
         raise method.expired()
+
+
+def instead(call: Call) -> None:
+    """What a fault does instead of an answer, once the work is done.  Raises ApiError."""
+    fault = call.fault
+    if fault is not None and fault.kind == "status" and fault.params.get("when") == "after":
+        raise _status(fault.params)
 
 
 def after(reply: Reply, fault: Fault | None) -> Reply:
@@ -188,11 +215,13 @@ def _status(params: dict[str, Any]) -> ApiError:
 
 
 def _cut(reply: Reply, params: dict[str, Any]) -> Reply:
-    return replace(reply, cut_at_bytes=int(params.get("after_bytes", len(reply.body) // 2)))
+    at_bytes = int(params.get("after_bytes", len(reply.body) // 2))
+    return replace(reply, body=reply.body or _MISSING, cut_at_bytes=at_bytes)
 
 
 def _hang(reply: Reply, params: dict[str, Any]) -> Reply:
-    return replace(reply, delay_seconds=float(params.get("seconds", 30)), cut_at_bytes=0)
+    seconds = float(params.get("seconds", 30))
+    return replace(reply, body=reply.body or _MISSING, delay_seconds=seconds, cut_at_bytes=0)
 
 
 def _slow(reply: Reply, params: dict[str, Any]) -> Reply:
@@ -234,7 +263,9 @@ def _check_rule(rule: dict[str, Any]) -> None:
     if params.has("what"):
         params.choice("what", WHATS)
     if params.has("how"):
-        params.choice("how", HOWS)
+        params.choice("how", FORGERIES if kind == "push_forge" else HOWS)
+    if params.has("when"):
+        params.choice("when", _WHENS)
     if rule.get("times", 1) is not None:
         given.whole("times", 1, lowest=1)
     if given.has("probability") and not 0 < given.number("probability") <= 1:

@@ -63,6 +63,7 @@ class Gate:
                 units = self._spend(call, method, user)
                 with call.store.reading():
                     reply = method.handler(call)
+            fault_rules.instead(call)
         except ApiError as error:
             reply = _refused(error, method)
         self._usage.add(method.api, method.name, user.user if user else "", reply.status, units)

@@ -15,6 +15,7 @@ _SHARES = (
 )
 _MAY_BE_ZERO = (
     *("rotation_grace_seconds", "push_backoff_seconds", "gmail_push_interval_seconds"),
+    "sendgrid_batch_seconds",
     *_SHARES,
 )
 
@@ -31,6 +32,10 @@ class Settings:
     the folder they move to; of updates, `microsoft_partial_update_share` carry only what changed;
     `microsoft_replay_share` of a delta's items come twice.  A subscription lives for at most
     `microsoft_subscription_minutes`.
+
+    SendGrid tells of up to `sendgrid_batch_events` events at once, of what has come together in
+    `sendgrid_batch_seconds`; it lets an account ask `sendgrid_requests_per_minute` times, and,
+    with `sendgrid_activity_enabled`, for its Email Activity.
     """
 
     quotas_enabled: bool = True
@@ -45,6 +50,10 @@ class Settings:
     microsoft_partial_update_share: float = 0.5
     microsoft_replay_share: float = 0.1
     microsoft_subscription_minutes: int = 10_070
+    sendgrid_batch_seconds: float = 0.05
+    sendgrid_batch_events: int = 200
+    sendgrid_requests_per_minute: int = 600_000
+    sendgrid_activity_enabled: bool = True
 
     def changed(self, values: dict[str, Any]) -> Settings:
         """A copy with `values`.  Raises ValueError that names the field at fault."""

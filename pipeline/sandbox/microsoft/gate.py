@@ -65,6 +65,7 @@ class GraphGate:
             if not in_batch and name != BATCH:
                 slots = self._enter(user)
             reply = self._handled(call, method, user)
+            fault_rules.instead(call)
         except ApiError as error:
             reply = refused(error, headers)
         except Exception:

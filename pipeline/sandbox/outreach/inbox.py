@@ -7,6 +7,9 @@ due.  A provider that wants to know, for example to tell its webhook, is the mes
 it puts itself into `Inbox.carriers` under its name.
 """
 
+# Every SQL text below is put together from constants; values are always bound.
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 import json
@@ -22,6 +25,10 @@ from pipeline.sandbox.outreach.recipients import Act, Arrival, Habits, Recipient
 
 #: What a message is until its arrival is decided, and an act of the way there.
 ACCEPTED, ARRIVE = "accepted", "arrive"
+
+#: The note of a sender's by which messages are found fast.
+INDEXED_NOTE = "outbound_message_id"
+_NOTE = f"'$.{INDEXED_NOTE}'"
 
 _COLUMNS = (
     "n, message_id, channel, provider, provider_id, address, sender, subject, text, html,"
@@ -64,6 +71,7 @@ class Message:
         """The message as control shows it."""
         same = ("channel", "provider", "provider_id", "to", "subject", "text", "html", "headers")
         return {
+            "number": self.n,
             "id": self.message_id,
             "from": self.from_,
             "custom_args": self.custom,
@@ -137,7 +145,7 @@ class Inbox:
         notes = [dump_json(dict(value or {})) for value in (headers, custom, details)]
         with self.database.transaction():
             self.database.run(
-                f"INSERT INTO inbox ({_COLUMNS}) VALUES (NULL{', ?' * 15})",  # noqa: S608
+                f"INSERT INTO inbox ({_COLUMNS}) VALUES (NULL{', ?' * 15})",
                 *(message_id, channel, provider, provider_id, to.lower(), from_),
                 *(subject, text, html, *notes, now_ms, ACCEPTED, now_ms),
             )
@@ -176,6 +184,15 @@ class Inbox:
         for after, act, how in habits.acts:
             self.plan(message, act, now_ms + int(1000 * after), how)
 
+    def record(self, message: Message, act: str, how: Mapping[str, Any], outcome: str) -> None:
+        """Note what a recipient has just done."""
+        now_ms = self.clock.now_ms()
+        self.database.run(
+            "INSERT INTO recipient_acts (message_n, act, params, due_ms, done_ms, outcome)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            *(message.n, act, dump_json(dict(how)), now_ms, now_ms, outcome),
+        )
+
     def plan(self, message: Message, act: str, due_ms: int, how: Mapping[str, Any]) -> int:
         """Plan what a recipient does; returns the number of the act."""
         with self.database.transaction():
@@ -191,29 +208,56 @@ class Inbox:
     # What there is
 
     def message(self, message_id: str) -> Message | None:
-        sql = f"SELECT {_COLUMNS} FROM inbox WHERE message_id = ?"  # noqa: S608
+        sql = f"SELECT {_COLUMNS} FROM inbox WHERE message_id = ?"
         row = self.database.row(sql, message_id)
         return None if row is None else _message(row)
 
     def message_by_n(self, n: int) -> Message | None:
-        row = self.database.row(f"SELECT {_COLUMNS} FROM inbox WHERE n = ?", n)  # noqa: S608
+        row = self.database.row(f"SELECT {_COLUMNS} FROM inbox WHERE n = ?", n)
         return None if row is None else _message(row)
 
     def messages(
-        self, address: str | None = None, since_ms: int = 0, limit: int | None = None
+        self,
+        address: str | None = None,
+        since_ms: int = 0,
+        limit: int | None = None,
+        custom: Mapping[str, str] | None = None,
+        after_n: int = 0,
     ) -> list[Message]:
-        """Messages in the order of their coming, to one address or to all, since a time."""
+        """Messages in the order of their coming, to one address or to all, since a time and
+        behind number `after_n`; those of which the sender has noted `custom`."""
         wanted = "" if address is None else " AND address = ?"
-        values = () if address is None else (address.lower(),)
+        values: list[Any] = [] if address is None else [address.lower()]
+        for name, value in (custom or {}).items():
+            indexed = name == INDEXED_NOTE
+            wanted += f" AND json_extract(custom, {_NOTE if indexed else '?'}) = ?"
+            values += [value] if indexed else [f'$."{name}"', value]
         rows = self.database.rows(
-            f"SELECT {_COLUMNS} FROM inbox WHERE received_ms >= ?{wanted}"  # noqa: S608
+            f"SELECT {_COLUMNS} FROM inbox WHERE n > ? AND received_ms >= ?{wanted}"
             " ORDER BY n LIMIT ?",
-            *(since_ms, *values, -1 if limit is None else limit),
+            *(after_n, since_ms, *values, -1 if limit is None else limit),
         )
         return [_message(row) for row in rows]
 
     def count(self) -> int:
         row = self.database.row("SELECT count(*) FROM inbox")
+        return int(row[0]) if row else 0
+
+    def acts(self, address: str | None = None) -> list[dict[str, Any]]:
+        """What recipients did, and what they are about to do, in the order of the plan."""
+        wanted = "" if address is None else " WHERE m.address = ?"
+        values = () if address is None else (address.lower(),)
+        rows = self.database.rows(
+            "SELECT m.message_id, m.address, a.act, a.params, a.due_ms, a.done_ms, a.outcome"
+            f" FROM recipient_acts a JOIN inbox m ON m.n = a.message_n{wanted} ORDER BY a.n",
+            *values,
+        )
+        return [_act(row) for row in rows]
+
+    def acts_due(self) -> int:
+        """How many acts should have been done by now."""
+        sql = "SELECT count(*) FROM recipient_acts WHERE done_ms IS NULL AND due_ms <= ?"
+        row = self.database.row(sql, self.clock.now_ms())
         return int(row[0]) if row else 0
 
     def clear(self) -> None:
@@ -222,10 +266,23 @@ class Inbox:
             for carrier in self.carriers.values():
                 carrier.clear()
             for table in ("inbox", "recipient_acts"):
-                self.database.run(f"DELETE FROM {table}")  # noqa: S608
+                self.database.run(f"DELETE FROM {table}")
             self.recipients.clear()
 
 
 def _message(row: Values) -> Message:
     notes = [json.loads(text) for text in row[_JSON_FROM:_JSON_TO]]
     return Message(*row[:_JSON_FROM], *notes, *row[_JSON_TO:])
+
+
+def _act(row: Values) -> dict[str, Any]:
+    message_id, address, act, params, due_ms, done_ms, outcome = row
+    return {
+        "message": message_id,
+        "address": address,
+        "act": act,
+        "how": json.loads(params),
+        "due": rfc3339(due_ms),
+        "done": None if done_ms is None else rfc3339(done_ms),
+        "outcome": outcome,
+    }

@@ -29,10 +29,11 @@ def judge(address: str) -> Verdict:
         return Verdict.NO_HOST
     if parts.scheme not in ("http", "https") or not host:
         return Verdict.NO_HOST
-    return Verdict.GOOD if parts.scheme == "https" or _is_loopback(host) else Verdict.NOT_HTTPS
+    return Verdict.GOOD if parts.scheme == "https" or is_loopback(host) else Verdict.NOT_HTTPS
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
