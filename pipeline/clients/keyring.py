@@ -1,7 +1,7 @@
 """Encryption at rest: AES-256-GCM, the id of the key beside every value.
 
 Rotation is online: put a new key in front of ENCRYPTION_KEYS and restart.  What
-is written from then on uses it; the old key may go once no connection names it.
+is written from then on uses it; the old key may go once nothing that is stored names it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pymongo.errors import DuplicateKeyError
 
-from models import Connection, KeyCheck
+from models import Connection, KeyCheck, LinkSecret, SenderIdentity
 from pipeline.config import settings
 from pipeline.errors import Misconfigured
 from pipeline.stores import collection
@@ -133,15 +133,21 @@ def check_keys() -> None:
     """Check the keys before work starts, against MongoDB.
 
     Raises Misconfigured if ENCRYPTION_KEYS is empty or malformed, lacks a key
-    that a stored connection needs, or holds another key under a known id.
+    that a stored connection, sender or link secret needs, or holds another key under a known id.
     """
     ring = Keyring.from_settings()
     for key_id in ring.key_ids:
         ring.check(key_id)
-    used = collection(Connection).distinct("credentials.key_id")
-    missing = sorted(set(used) - set(ring.key_ids))
+    missing = sorted(_used_key_ids() - set(ring.key_ids))
     if missing:
         raise Misconfigured(_missing(missing))
+
+
+def _used_key_ids() -> set[str]:
+    """Return the ids of the keys that something stored is encrypted with."""
+    used = set(collection(Connection).distinct("credentials.key_id"))
+    used |= set(collection(SenderIdentity).distinct("credentials.key_id"))
+    return used | set(collection(LinkSecret).distinct("secret.key_id"))
 
 
 def _parse(entry: str, position: int) -> tuple[str, bytes]:
@@ -169,4 +175,4 @@ def _seal(cipher: AESGCM, key_id: str, data: bytes, context: str) -> Encrypted:
 
 def _missing(key_ids: list[str]) -> str:
     names = ", ".join(repr(key_id) for key_id in key_ids)
-    return f"ENCRYPTION_KEYS lacks {names}, which stored connections are encrypted with"
+    return f"ENCRYPTION_KEYS lacks {names}, which stored secrets are encrypted with"

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import IO
 
 from pipeline.outreach.contact_fields import KEYS, NAMES, field_name
@@ -98,7 +98,7 @@ def opened(lines: Iterable[str], mapping: Mapping[str, str] | None = None) -> Fi
 def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | Unreadable]]:
     """Yield the rows that are not blank with their numbers."""
     ahead = iter(lines)
-    sample = [line for line, _ in zip(ahead, range(_SAMPLE_LINES), strict=False)]
+    sample = list(islice(ahead, _SAMPLE_LINES))
     if sample:
         sample[0] = sample[0].removeprefix("\ufeff")
     before = csv.field_size_limit()
@@ -172,7 +172,7 @@ def _column(number: int, heading: str, mapping: Mapping[str, str]) -> Column:
         wanted = _NAME_OF.get(re.sub(r"[\W_]", "", heading.lower()), heading)
     if wanted in NAMES:
         return Column(name=wanted)
-    name = re.sub(r"[\W_]+", "_", wanted.lower(), flags=re.ASCII).strip("_")
+    name = re.sub(r"[\W_]+", "_", wanted.lower()).strip("_")
     try:
         return Column(field=field_name(name))
     except Refused:

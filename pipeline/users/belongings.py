@@ -19,6 +19,7 @@ from models import (
     RejectedItem,
     Rule,
     SeenMail,
+    SenderIdentity,
     StagedEmail,
     Subscription,
     SyncRun,
@@ -45,6 +46,9 @@ def left(user_id: str) -> dict[str, int]:
     """Return how much there is of a user, by kind; without what is none."""
     kinds = [*_copy_of(user_id), *_rest_of(user_id)]
     counts = {kind: collection(model).count_documents(query) for kind, model, query in kinds}
+    counts["senders that name them"] = collection(SenderIdentity).count_documents(
+        {"user_id": user_id}
+    )
     counts |= {"graph nodes": graph.count_nodes(user_id), "jobs": len(_jobs_of(user_id))}
     return {kind: count for kind, count in counts.items() if count}
 
@@ -62,6 +66,7 @@ def delete_rest(user_id: str) -> Iterator[tuple[str, int]]:
     yield "jobs", _forget_jobs(user_id)
     dry_runs.forget(user_id, list(SOURCES))
     controls.resume(f"user:{user_id}")
+    yield "senders that name them", _leave_senders(user_id)
     pushed = collection(Subscription).distinct("_id", {"user_id": user_id})
     deliveries: Row = {"subscription_id": {"$in": pushed}}
     yield from _delete([("webhook deliveries", WebhookDelivery, deliveries), *_rest_of(user_id)])
@@ -113,6 +118,12 @@ def _rest_of(user_id: str) -> list[_Kind]:
 def _delete(kinds: list[_Kind]) -> Iterator[tuple[str, int]]:
     for kind, model, query in kinds:
         yield kind, collection(model).delete_many(query).deleted_count
+
+
+def _leave_senders(user_id: str) -> int:
+    """Have no sender look for replies in the user's mail; senders are their tenant's, and stay."""
+    nobody = {"$unset": {"user_id": "", "reply_seqs": ""}}
+    return collection(SenderIdentity).update_many({"user_id": user_id}, nobody).modified_count
 
 
 def _erase_graph(user_id: str) -> int:
