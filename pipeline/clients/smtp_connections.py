@@ -171,7 +171,6 @@ def _meaning(error: Exception) -> HeadraceError:
     return NotTaken(f"smtp: no connection ({type(error).__name__})")
 
 
-@cache
 def _context(verifies: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not verifies:

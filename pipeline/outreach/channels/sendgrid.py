@@ -9,20 +9,12 @@ from pipeline.clients import sendgrid
 from pipeline.config import settings
 from pipeline.errors import Misconfigured
 from pipeline.outreach.channels.base import Absent, Accepted, Found, Outgoing, Unsure
-from pipeline.outreach.channels.one_line import one_line
+from pipeline.outreach.channels.headers import headers_of, one_line
 from pipeline.outreach.credentials import decrypted
 from pipeline.stores import Row
 
 #: The custom argument by which a mail is found again.
 _ARGUMENT = "outbound_message_id"
-#: SendGrid makes these itself, and refuses a mail that brings them.
-#: https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
-_RESERVED = frozenset(
-    (
-        *("received", "from", "to", "cc", "bcc", "subject", "reply-to", "content-type"),
-        *("content-transfer-encoding", "dkim-signature", "x-sg-id", "x-sg-eid"),
-    )
-)
 #: What statistics at SendGrid can be split by, from which custom argument.
 _CATEGORIES = (("campaign", "campaign_id"), ("tenant", "tenant_id"))
 
@@ -80,7 +72,7 @@ def mail(sender: Row, message: Outgoing) -> dict[str, Any]:
         "from": _from(sender),
         "subject": one_line(message.content.subject),
         "content": [{"type": kind, "value": text} for kind, text in parts if text],
-        "headers": _headers(message),
+        "headers": headers_of(message),
         "categories": [f"{kind}:{args[arg]}" for kind, arg in _CATEGORIES if args.get(arg)],
         "tracking_settings": {
             "click_tracking": {"enable": True, "enable_text": False},
@@ -98,13 +90,6 @@ def _from(sender: Row) -> dict[str, str]:
     name = one_line(sender.get("display_name") or "").replace(",", " ").replace(";", " ")
     address = {"email": str(sender["address"])}
     return address | {"name": name} if name else address
-
-
-def _headers(message: Outgoing) -> dict[str, str]:
-    headers = {name: one_line(value) for name, value in message.headers.items()}
-    if message.message_id_header:
-        headers["Message-ID"] = one_line(message.message_id_header)
-    return {name: value for name, value in headers.items() if name.lower() not in _RESERVED}
 
 
 def _key(sender: Row) -> str:

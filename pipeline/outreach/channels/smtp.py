@@ -12,13 +12,10 @@ from pipeline.clients.sending_errors import Refused
 from pipeline.config import settings
 from pipeline.errors import Misconfigured
 from pipeline.outreach.channels.base import Absent, Accepted, Found, Outgoing, Unsure
+from pipeline.outreach.channels.headers import headers_of, one_line
 from pipeline.outreach.channels.mail_policy import MAIL_POLICY
-from pipeline.outreach.channels.one_line import one_line
 from pipeline.outreach.credentials import decrypted
 from pipeline.stores import Row
-
-#: Headers that are made here.
-_OURS = frozenset(("from", "to", "subject", "reply-to", "date", "message-id", "mime-version"))
 
 
 class Smtp:
@@ -58,11 +55,8 @@ def mail(sender: Row, message: Outgoing) -> EmailMessage:
         written["Reply-To"] = _own(str(sender["reply_to"]))
     written["Subject"] = one_line(message.content.subject)
     written["Date"] = format_datetime(datetime.now(UTC))
-    if message.message_id_header:
-        written["Message-ID"] = one_line(message.message_id_header)
-    for header, value in message.headers.items():
-        if header.lower() not in _OURS:
-            written[header] = one_line(value)
+    for header, value in headers_of(message).items():
+        written[header] = value
     written.set_content(message.content.text)
     if message.content.html:
         written.add_alternative(message.content.html, subtype="html")
