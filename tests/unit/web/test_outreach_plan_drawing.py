@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from pipeline.web.admin.outreach.drawing import Step, drawn, steps
+from pipeline.outreach.reading.plans import of_plan
+from pipeline.web.admin.outreach.drawing import carrier, does, drawn
 from pipeline.web.admin.outreach.layers import Spot, laid_out
 
 
@@ -43,30 +44,30 @@ PLAN: dict[str, Any] = {
 
 
 def test_a_step_says_what_it_does_and_a_way_when_it_is_taken() -> None:
-    by_id = {step.id: step for step in steps(PLAN)}
-    assert by_id["hello"].does == "e-mail, after 1 d"
-    assert by_id["hello"].ways == [
+    by_id = {node.id: node for node in of_plan(PLAN)}
+    assert does(by_id["hello"]) == "e-mail, after 1 d"
+    assert [(edge.rule, edge.to) for edge in by_id["hello"].edges] == [
         ("clicked within 1 d 12 h", "done"),
         ("no open within 2 d", "pause"),
         ("replied", "stop"),
     ]
-    assert (by_id["pause"].carrier, by_id["done"].carrier) == ("wait", "end")
+    assert [carrier(by_id[name]) for name in ("pause", "done")] == ["wait", "end"]
 
 
 def test_the_first_step_is_on_top_and_each_way_that_ends_has_an_end_of_its_own() -> None:
-    made = drawn(steps(PLAN))
-    tops = {box.step.id: box.top for box in made.boxes if box.step}
+    made = drawn(of_plan(PLAN))
+    tops = {box.node.id: box.top for box in made.boxes if box.node}
     assert tops["hello"] < tops["pause"]
     assert tops["hello"] < tops["done"]
-    assert [box.step for box in made.boxes].count(None) == 1
-    hello = next(box for box in made.boxes if box.step and box.step.id == "hello")
+    assert [box.node for box in made.boxes].count(None) == 1
+    hello = next(box for box in made.boxes if box.node and box.node.id == "hello")
     assert hello.subject.endswith("…")
     again = next(line for line in made.lines if line.start == line.end)
     assert again.x - again.width / 2 > hello.left
 
 
 def test_a_plan_of_one_step_is_drawn() -> None:
-    made = drawn([Step("a", "stop", "end", "end", "", [], True)])
+    made = drawn(of_plan({"startNodeId": "a", "nodes": [{"id": "a", "action": "stop"}]}))
     assert len(made.boxes) == 1
     assert made.lines == []
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-from pipeline.outreach.reading.words import rule_in_words
-from pipeline.web.admin.outreach import plan_words
+from pipeline.outreach.reading.plans import STOP, NodeView
 from pipeline.web.admin.outreach.layers import Layout, Spot, laid_out
 
-#: Where a way ends that ends the campaign for a contact.
-STOP = "stop"
+CHANNELS = {"email": "e-mail", "sms": "SMS"}
 _MARGIN = 12.0
 _BOX, _STOP_BOX, _END = (232.0, 84.0), (232.0, 64.0), (64.0, 26.0)
 #: Pixels of a letter of a rule, and of a line of rules.
@@ -24,23 +21,11 @@ _MOST_NAME, _MOST_SUBJECT = 19, 32
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A step in words; `ways` are rules, and where each leads."""
-
-    id: str
-    action: str
-    does: str
-    carrier: str
-    subject: str
-    ways: Sequence[tuple[str, str]]
-    is_first: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Box:
-    """A step at its place; without one it is where a way ends.  `name`, `subject`: as they fit."""
+    """A step at its place, in words as they fit; without one it is where a way ends."""
 
-    step: Step | None
+    node: NodeView | None
+    does: str
     name: str
     subject: str
     left: float
@@ -73,28 +58,11 @@ class Drawing:
     height: float
 
 
-def steps(plan: Mapping[str, Any]) -> list[Step]:
-    """Return the steps of a plan, as it is stored, in its order."""
-    timers = (plan.get("defaults") or {}).get("timers") or {}
-    return [
-        Step(
-            node["id"],
-            node["action"],
-            plan_words.does(node),
-            plan_words.carrier(node),
-            node.get("subject") or "",
-            [(rule_in_words(one, timers), one["to"]) for one in node.get("transitions") or ()],
-            node["id"] == plan["startNodeId"],
-        )
-        for node in plan["nodes"]
-    ]
-
-
-def drawn(all_steps: Sequence[Step]) -> Drawing:
-    """Return the drawing of a plan's steps."""
-    known = {step.id: step for step in sorted(all_steps, key=lambda step: not step.is_first)}
+def drawn(nodes: Sequence[NodeView]) -> Drawing:
+    """Return the drawing of a plan's nodes."""
+    known = {node.id: node for node in sorted(nodes, key=lambda node: not node.is_start)}
     rules = _rules(known)
-    boxes = {name: _room(step, rules.get((name, name))) for name, step in known.items()}
+    boxes = {name: _room(node, rules.get((name, name))) for name, node in known.items()}
     ends = {end: _END for _, end in rules if end not in known}
     sizes = {way: _size_of(told) for way, told in rules.items()}
     layout = laid_out(boxes | ends, sizes, light=ends)
@@ -106,13 +74,24 @@ def drawn(all_steps: Sequence[Step]) -> Drawing:
     )
 
 
-def _rules(known: Mapping[str, Step]) -> dict[tuple[str, str], list[str]]:
+def carrier(node: NodeView) -> str:
+    """Return what a step is, in a word: "e-mail", "SMS", "wait", "end"."""
+    if node.action == "send":
+        return CHANNELS.get(node.channel, node.channel)
+    return "end" if node.action == STOP else node.action
+
+
+def does(node: NodeView) -> str:
+    """Return what a step does: "e-mail, after 2 d", "wait", "end"."""
+    return f"{carrier(node)}, {node.when}" if node.when else carrier(node)
+
+
+def _rules(known: Mapping[str, NodeView]) -> dict[tuple[str, str], list[str]]:
     """Return the rules between each two boxes; each step has an end of its own."""
     found: dict[tuple[str, str], list[str]] = {}
-    for step in known.values():
-        for rule, to in step.ways:
-            end = to if to in known else f"{step.id} {STOP}"
-            found.setdefault((step.id, end), []).append(rule)
+    for edge in (edge for node in known.values() for edge in node.edges):
+        end = edge.to if edge.to in known else f"{edge.source} {STOP}"
+        found.setdefault((edge.source, end), []).append(edge.rule)
     return found
 
 
@@ -120,18 +99,21 @@ def _size_of(rules: Sequence[str]) -> tuple[float, float]:
     return max(map(len, rules)) * _LETTER + 12, len(rules) * _LINE + 4
 
 
-def _room(step: Step, again: Sequence[str] | None) -> tuple[float, float]:
+def _room(node: NodeView, again: Sequence[str] | None) -> tuple[float, float]:
     """Return the room of a step, beside which stands what leads from it to itself."""
-    width, height = _STOP_BOX if step.action == STOP else _BOX
+    width, height = _STOP_BOX if node.action == STOP else _BOX
     return width + (2 * (_size_of(again)[0] + _LOOP) if again else 0.0), height
 
 
-def _box(step: Step | None, spot: Spot) -> Box:
-    width = _BOX[0] if step else _END[0]
+def _box(node: NodeView | None, spot: Spot) -> Box:
+    width = _BOX[0] if node else _END[0]
     left, top = spot.x - width / 2 + _MARGIN, spot.y - spot.height / 2 + _MARGIN
-    name = _clipped(step.id, _MOST_NAME) if step else ""
-    subject = _clipped(step.subject, _MOST_SUBJECT) if step else ""
-    return Box(step, name, subject, round(left), round(top), width, spot.height)
+    words = (
+        (does(node), _clipped(node.id, _MOST_NAME), _clipped(node.subject, _MOST_SUBJECT))
+        if node
+        else ("end", "", "")
+    )
+    return Box(node, *words, round(left), round(top), width, spot.height)
 
 
 def _clipped(text: str, most: int) -> str:

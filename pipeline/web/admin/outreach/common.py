@@ -1,0 +1,179 @@
+"""What the pages of a tenant's outreach share: head, way between them, filters, personal data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+
+from models.outreach import SenderIdentity
+from pipeline.errors import Gone
+from pipeline.outreach import tenants
+from pipeline.outreach.reading import campaigns
+from pipeline.outreach.reading.pages import Page
+from pipeline.stores import Row, collection
+from pipeline.web.pages import Conflict, Done, NotFound, Visit
+from pipeline.web.paths import segment
+from pipeline.web.stores import part
+from pipeline.web.templating import render
+
+HOME = "/admin/outreach"
+TENANT = f"{HOME}/{{tenant_id:id}}"
+PER_PAGE = 50
+MOST_TEXT = 320
+#: More are not acted on at once.
+MOST_AT_ONCE = 200
+
+#: The pages of a tenant: the end of each address, and its name.
+_PAGES = (
+    ("", "Campaigns"),
+    ("/enrollments", "Enrollments"),
+    ("/scheduled", "Scheduled"),
+    ("/messages", "Messages"),
+    ("/senders", "Senders"),
+    ("/contacts", "Contacts"),
+    ("/suppressions", "Suppressions"),
+    ("/deliveries", "Deliveries"),
+    ("/settings", "Settings"),
+)
+
+Read = Callable[[], Mapping[str, Any]]
+Act = Callable[[Visit, str], Done]
+
+
+def url_of(tenant_id: str) -> str:
+    """Return the address of a tenant's pages."""
+    return f"{HOME}/{segment(tenant_id)}"
+
+
+def framed(visit: Visit, current: str, read: Read) -> dict[str, Any]:
+    """Return what the page `current` of a tenant is rendered with.
+
+    `found` is the part that was read: the tenant, and what `read` made of it.
+    """
+    tenant_id = visit.path["tenant_id"]
+
+    def both() -> tuple[Row, Mapping[str, Any]]:
+        return tenants.get(tenant_id), _read_or_not_found(read)
+
+    named = " ".join([current, *sorted(visit.path.values())])
+    url = url_of(tenant_id)
+    return {
+        "found": part("mongodb", both, keep=f"outreach {named}" if not visit.query else ""),
+        "tenant_id": tenant_id,
+        "url": url,
+        "here": url + current,
+        "sub": [
+            {"label": label, "href": url + end, "current": end == current} for end, label in _PAGES
+        ],
+    }
+
+
+def _read_or_not_found(read: Read) -> Mapping[str, Any]:
+    try:
+        return read()
+    except Gone as error:
+        raise NotFound(_sentence(str(error))) from None
+    except ValueError:
+        raise NotFound("This address does not name a place in the list.") from None
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def on_tenant(act: Act) -> Callable[[Visit], Done]:
+    """Have `act` called with the tenant that the address names."""
+    return lambda visit: act(visit, visit.path["tenant_id"])
+
+
+def said(visit: Visit, name: str, most: int = MOST_TEXT) -> str:
+    """Return what the address asks for under `name`, empty for nothing."""
+    return visit.query.get(name, "").strip()[:most]
+
+
+def one_of(visit: Visit, name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    """Return which of `known` the address asks for, empty for any.  Raises NotFound."""
+    chosen = said(visit, name)
+    if chosen and chosen not in known:
+        raise NotFound(f"There is no {name} {chosen[:40]!r}; there are {', '.join(known)}.")
+    return chosen
+
+
+def address(visit: Visit, names: tuple[str, ...], **changes: str) -> str:
+    """Return this page's address with some of its query changed, from the first page on."""
+    kept = {name: visit.query[name] for name in names if name in visit.query}
+    query = {name: value for name, value in (kept | changes).items() if value}
+    return f"?{urlencode(query)}" if query else "?"
+
+
+def tabs(
+    visit: Visit,
+    names: tuple[str, ...],
+    name: str,
+    labels: Mapping[str, str],
+    counts: Mapping[str, int] | None = None,
+) -> list[dict[str, Any]]:
+    """Return tabs that choose among `labels`, whose first is the one for no choice."""
+    chosen = said(visit, name)
+    return [
+        {
+            "label": label,
+            "href": address(visit, names, **{name: value}),
+            "current": value == chosen,
+            "count": (counts or {}).get(value),
+        }
+        for value, label in labels.items()
+    ]
+
+
+def paged(visit: Visit, names: tuple[str, ...], found: Page[Any]) -> dict[str, Any]:
+    """Return the rows of a page of a list, and where the next and the first are."""
+    return {
+        "rows": found.rows,
+        "next": address(visit, names, after=found.next) if found.next else "",
+        "first": address(visit, names) if visit.query.get("after") else "",
+    }
+
+
+def scope(visit: Visit, names: tuple[str, ...]) -> dict[str, str]:
+    """Return what an action needs to know to find the same rows again."""
+    return {name: visit.query.get(name, "") for name in (*names, "after")}
+
+
+def as_asked(visit: Visit, names: tuple[str, ...]) -> Visit:
+    """Return a visit to the page with the scope that an action was sent."""
+    query = {name: value for name in (*names, "after") if (value := visit.said(name))}
+    return Visit(visit.principal, visit.path, QueryParams(query), now=visit.now)
+
+
+def revealed(visit: Visit, title: str, lines: list[str]) -> Done:
+    """Return an answer that shows personal data once, to who asks; the audit says who."""
+    text = "\n".join(lines) or "There is nothing to show."
+    html = render("admin/_revealed.html", title=title, text=text, who=visit.principal.name)
+    return Done("Revealed.", {"rows": len(lines)}, html=html)
+
+
+def chosen_ids(visit: Visit) -> list[str]:
+    """Return the ids of the rows that a form names.  Raises Conflict for none, or too many."""
+    ids = list(dict.fromkeys(str(one) for one in visit.form.getlist("id")))
+    if not ids:
+        raise Conflict("Nothing is selected.")
+    if len(ids) > MOST_AT_ONCE:
+        raise Conflict(f"At most {MOST_AT_ONCE} at once.")
+    return ids
+
+
+def campaign_choices(tenant_id: str) -> list[tuple[str, str]]:
+    """Return the newest campaigns of a tenant, to choose from: id and name."""
+    found = campaigns.listed(tenant_id, limit=200).rows
+    return [(row.id, row.campaign["name"]) for row in found]
+
+
+def sender_choices(tenant_id: str, channel: str = "") -> list[tuple[str, str]]:
+    """Return the senders of a tenant, to choose from: id and name."""
+    query = {"tenant_id": tenant_id} | ({"channel": channel} if channel else {})
+    found = collection(SenderIdentity).find(query, {"name": 1}).sort("name", 1)
+    return [(row["_id"], row["name"]) for row in found]
