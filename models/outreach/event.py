@@ -58,14 +58,16 @@ class OutreachDelivery(Document):
     """A request of a provider's as it came in, verified; `id` is the SHA-256 of what was signed.
 
     `open` is there until a job has worked through it.  `sender_id` is whose endpoint it came to,
-    where each sender has its own.  `raw` are the bytes of its body.  `problems` say which entries
-    could not be read, by path and without what they hold.
+    where each sender has its own, and `message_id` the message that its address named.  `raw`
+    are the bytes of its body.  `problems` say which entries could not be read, by path and
+    without what they hold.
     """
 
     id = StringField(primary_key=True)
     provider = StringField(required=True)
     kind = StringField(required=True, choices=("events", "status", "inbound"))
     sender_id = StringField()
+    message_id = StringField()
     raw = BinaryField(required=True)
     received_at = DateTimeField(required=True)
     open = BooleanField()

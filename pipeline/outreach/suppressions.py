@@ -13,8 +13,10 @@ from pymongo import ReplaceOne
 from pymongo.client_session import ClientSession
 
 from models.outreach import Contact, Suppression
+from pipeline.audit import noted
 from pipeline.errors import Gone
 from pipeline.outreach import enrollments, suppression_rows
+from pipeline.outreach.advancing import Wake
 from pipeline.outreach.suppression_rows import (
     Objection,
     address_hash,
@@ -30,6 +32,7 @@ __all__ = [
     "address_hash",
     "among",
     "forget",
+    "grounds",
     "lift",
     "normalized",
     "stop_all",
@@ -73,6 +76,13 @@ def among(
     return {address: reason for address, reason in found.items() if reason}
 
 
+def grounds(session: ClientSession, tenant_id: str, channel: str, address: str) -> dict[str, Row]:
+    """Return all reasons why an address is suppressed, also those that are over, by name."""
+    key = {"_id": suppression_id(tenant_id, channel, address)}
+    row = collection(Suppression).find_one(key, {"grounds": 1}, session=session)
+    return row["grounds"] if row else {}
+
+
 def suppress(
     session: ClientSession | None,
     tenant_id: str,
@@ -83,7 +93,7 @@ def suppress(
     source: str,
     at: datetime | None = None,
     **about: Any,
-) -> None:
+) -> Wake:
     """Write to an address no more; if the person said so, stop all that is under way for them.
 
     `about` are further fields of Objection.  With a `session` it is part of its transaction.
@@ -91,21 +101,19 @@ def suppress(
     at = at or datetime.now(UTC)
     objection = Objection(tenant_id, channel, address, reason, source, at, **about)
 
-    def work(session: ClientSession) -> None:
+    def work(session: ClientSession) -> Wake:
         add(session, [objection])
-        stop_all(session, [objection])
+        return stop_all(session, [objection])
 
-    if session is None:
-        transaction(work)
-    else:
-        work(session)
+    return transaction(work) if session is None else work(session)
 
 
 def add(session: ClientSession, objections: Iterable[Objection]) -> None:
     """Keep objections; what is under way goes on (see `stop_all`)."""
     by_id: dict[str, list[Objection]] = {}
     for objection in objections:
-        by_id.setdefault(objection.id, []).append(objection)
+        if objection.address:  # it is gone once its contact was forgotten
+            by_id.setdefault(objection.id, []).append(objection)
     if not by_id:
         return
     found = collection(Suppression).find({"_id": {"$in": sorted(by_id)}}, session=session)
@@ -117,19 +125,27 @@ def add(session: ClientSession, objections: Iterable[Objection]) -> None:
     collection(Suppression).bulk_write(writes, ordered=False, session=session)
 
 
-def stop_all(session: ClientSession, objections: Iterable[Objection]) -> None:
-    """Stop all that tenants have under way for persons who objected themselves."""
+def stop_all(
+    session: ClientSession, objections: Iterable[Objection], but: Collection[str] = ()
+) -> Wake:
+    """Stop all that tenants have under way for persons who objected themselves.
+
+    All `but` the enrollments of these ids.
+    """
+    wake = Wake()
     for objection in objections:
         if objection.reason in BY_THE_PERSON:
             for contact_id in _contacts(session, objection):
-                enrollments.stop_contact(
+                wake |= enrollments.stop_contact(
                     session,
                     objection.tenant_id,
                     contact_id,
                     objection.reason,
                     objection.reason,
                     objection.at,
+                    but,
                 )
+    return wake
 
 
 def take_back(
@@ -151,14 +167,12 @@ def take_back(
     return suppression_rows.reason_of(row, datetime.now(UTC)) if row else None
 
 
-def lift(tenant_id: str, row_id: str) -> None:
-    """Write to an address again, whatever the reasons were.  Raises Gone.
-
-    Whoever calls it for a person writes that to the audit.
-    """
-    deleted = collection(Suppression).delete_one({"_id": row_id, "tenant_id": tenant_id})
-    if not deleted.deleted_count:
-        raise Gone("this address is not suppressed")
+def lift(tenant_id: str, row_id: str, *, by: str) -> None:
+    """Write to an address again, whatever the reasons were.  Raises Gone."""
+    with noted(by, "suppression.lift", f"suppression {row_id}"):
+        deleted = collection(Suppression).delete_one({"_id": row_id, "tenant_id": tenant_id})
+        if not deleted.deleted_count:
+            raise Gone("this address is not suppressed")
 
 
 def forget(session: ClientSession | None, tenant_id: str, channel: str, address: str) -> None:
@@ -169,9 +183,11 @@ def forget(session: ClientSession | None, tenant_id: str, channel: str, address:
 
 def _contacts(session: ClientSession, objection: Objection) -> list[str]:
     """Return the contacts of the tenant whose address it is, and the one it names."""
+    named = [objection.contact_id] if objection.contact_id else []
+    if not objection.address:
+        return named
     field = _CONTACT_FIELDS[objection.channel]
     address = normalized(objection.channel, objection.address)
     wanted = {"tenant_id": objection.tenant_id, field: address}
     found = collection(Contact).find(wanted, {"_id": 1}, session=session)
-    named = [objection.contact_id] if objection.contact_id else []
-    return sorted({*named, *(row["_id"] for row in found)})
+    return sorted({*named, *(str(row["_id"]) for row in found)})

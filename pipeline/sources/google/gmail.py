@@ -19,6 +19,7 @@ from pipeline.sources.google.paging import answers
 HEADERS = (
     "From", "To", "Cc", "Bcc", "Reply-To", "Subject", "Date",
     "Message-ID", "In-Reply-To", "References", "List-Unsubscribe",
+    "Auto-Submitted", "X-Auto-Response-Suppress", "Precedence",
 )  # fmt: skip
 _KEPT_HEADERS = frozenset(name.lower() for name in HEADERS)
 _GET = {"userId": "me", "format": "metadata", "metadataHeaders": list(HEADERS)}

@@ -40,8 +40,9 @@ _ALWAYS = (
 _FIELDS = (*_ALWAYS, *_MAY_LACK)
 _SELECT = ",".join(_FIELDS)
 _KEPT_HEADERS = frozenset(
-    ("list-unsubscribe", "list-id", "x-auto-response-suppress", "auto-submitted", "precedence")
-)
+    ("list-unsubscribe", "list-id", "x-auto-response-suppress", "auto-submitted", "precedence",
+     "in-reply-to", "references")
+)  # fmt: skip
 
 
 class MicrosoftMailSource(Source):

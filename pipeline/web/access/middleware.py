@@ -22,8 +22,9 @@ from pipeline.web.access.principal import Principal, csrf_token_is_valid
 from pipeline.web.access.refusals import refusal
 from pipeline.web.access.remembered import remembered
 
-#: The API, webhooks and connect pages know their callers by other means than a session.
-_OTHER_MEANS = ("/static/", "/webhooks/", "/connect/", "/api/v1/")
+#: The API, webhooks, connect pages and links in messages know their callers by other means than
+#: a session.
+_OTHER_MEANS = ("/static/", "/webhooks/", "/connect/", "/api/v1/", "/u/", "/o/", "/c/")
 #: All that is answered without a session.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", SIGN_IN})
 OPEN_PREFIXES = (*_OTHER_MEANS, f"{SIGN_IN}/")

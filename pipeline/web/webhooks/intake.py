@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 #: Whoever pushes waits for some seconds; later, the answer would reach nobody.
 _ANSWER_SECONDS = 5.0
 _COME_AGAIN_SECONDS = 5
-#: While Redis is away no more than this is remembered: the renewal tick finds the rest.
+#: While Redis is away no more than this is remembered: a tick finds the rest.
 _MOST_TO_WAKE = 10_000
 
 
@@ -33,16 +33,17 @@ class Waker:
     Nobody waits for it: what is kept is safe, and Redis may be away.
     """
 
-    def __init__(self) -> None:
-        self._subscriptions: set[tuple[str, str]] = set()
+    def __init__(self, job: str) -> None:
+        self._job = job
+        self._waiting: set[tuple[str, str]] = set()
         self._sending: asyncio.Future[Any] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="waker")
 
-    def wake(self, subscriptions: Iterable[tuple[str, str]]) -> None:
-        """Have the jobs of these (subscription, tenant) sent soon."""
-        for subscription in subscriptions:
-            if len(self._subscriptions) < _MOST_TO_WAKE:
-                self._subscriptions.add(subscription)
+    def wake(self, kept: Iterable[tuple[str, str]]) -> None:
+        """Have the jobs of these sent soon: the id that each takes, and its tenant or nothing."""
+        for one in kept:
+            if len(self._waiting) < _MOST_TO_WAKE:
+                self._waiting.add(one)
         self._start()
 
     async def drain(self) -> None:
@@ -51,10 +52,10 @@ class Waker:
             await asyncio.wait([self._sending])
 
     def _start(self) -> None:
-        if self._sending is None and self._subscriptions:
-            taken, self._subscriptions = self._subscriptions, set()
+        if self._sending is None and self._waiting:
+            taken, self._waiting = self._waiting, set()
             loop = asyncio.get_running_loop()
-            self._sending = loop.run_in_executor(self._thread, _send, taken)
+            self._sending = loop.run_in_executor(self._thread, self._send, taken)
             self._sending.add_done_callback(self._finish)
 
     def _finish(self, done: asyncio.Future[Any]) -> None:
@@ -64,9 +65,8 @@ class Waker:
             log.warning("jobs not sent; sent later", extra={"reason": type(error).__name__})
         self._start()
 
-
-def _send(subscriptions: set[tuple[str, str]]) -> None:
-    send_many(Send("notification", (row,), tenant_id=t) for row, t in subscriptions)
+    def _send(self, kept: set[tuple[str, str]]) -> None:
+        send_many(Send(self._job, (row_id,), tenant_id=tenant_id) for row_id, tenant_id in kept)
 
 
 class Intake:
@@ -74,7 +74,7 @@ class Intake:
 
     def __init__(self) -> None:
         self._inbox: Batcher[Notice, Verdict] = Batcher(accept)
-        self._waker = Waker()
+        self._waker = Waker("notification")
 
     async def take(self, notice: Notice) -> Verdict:
         """Return what came of `notice`.  Raises Refusal, for another try, if it is not kept."""
@@ -90,10 +90,10 @@ class Intake:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 verdicts = await asyncio.gather(*map(self._inbox.submit, notices))
         except Overloaded:
-            raise _later("overloaded", "Too many notifications wait to be stored.") from None
+            raise later("overloaded", "Too many notifications wait to be stored.") from None
         except (TimeoutError, PyMongoError, HeadraceError) as error:
             log.warning("notification not stored", extra={"reason": type(error).__name__})
-            raise _later("unavailable", "The notification could not be stored.") from None
+            raise later("unavailable", "The notification could not be stored.") from None
         self._waker.wake(job for verdict in verdicts for job in verdict.wake)
         return verdicts
 
@@ -103,7 +103,8 @@ class Intake:
         await self._waker.drain()
 
 
-def _later(outcome: str, detail: str) -> Refusal:
+def later(outcome: str, detail: str) -> Refusal:
+    """Return the refusal of what may be sent again soon."""
     return Refusal(503, outcome, detail, {"Retry-After": str(_COME_AGAIN_SECONDS)})
 
 

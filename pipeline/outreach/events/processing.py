@@ -1,0 +1,56 @@
+"""From a delivery to facts about messages: what a job does with what a provider has told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from pipeline.outreach.events import deliveries, sendgrid, texting
+from pipeline.outreach.events.matching import matched
+from pipeline.outreach.events.reading import Reading
+from pipeline.outreach.events.recording import recorded
+from pipeline.outreach.events.told import Told
+from pipeline.stores import Row
+from pipeline.words import counted
+
+#: Entries of one transaction.
+_CHUNK = 100
+_UNKNOWN = "there is no such message"
+
+
+def process(delivery_id: str) -> str:
+    """Work through a delivery, and say in words what was in it.  Safe to repeat."""
+    delivery = deliveries.begin(delivery_id)
+    if delivery is None:
+        return "the delivery has expired"
+    reading = _read(delivery)
+    counts: Row = {"applied": 0, "duplicates": 0, "noted": 0}
+    tenant_ids: set[str] = set()
+    for start in range(0, len(reading.told), _CHUNK):
+        _take(delivery, reading, reading.told[start : start + _CHUNK], counts, tenant_ids)
+    counts |= {"skipped": sum(reading.skipped.values()), "malformed": reading.malformed}
+    deliveries.close(delivery_id, reading, counts, sorted(tenant_ids))
+    return f"{counted(counts['applied'], 'new event')} of {sum(counts.values()):,}"
+
+
+def _read(delivery: Row) -> Reading:
+    if delivery["provider"] == "sendgrid":
+        return sendgrid.read(json.loads(delivery["raw"]))
+    return texting.read(delivery)
+
+
+def _take(
+    delivery: Row, reading: Reading, told: Sequence[Told], counts: Row, tenant_ids: set[str]
+) -> None:
+    """Record a chunk of what was told, and count what came of it."""
+    events, unknown = matched(told, delivery["_id"], delivery.get("sender_id", ""))
+    if unknown:
+        reading.skip(_UNKNOWN, len(unknown))
+    if not events:
+        return
+    new = len(recorded(events).new)
+    noted = sum(not event.told.type for event in events)
+    counts["applied"] += new
+    counts["noted"] += noted
+    counts["duplicates"] += len(events) - new - noted
+    tenant_ids.update(event.message["tenant_id"] for event in events)
