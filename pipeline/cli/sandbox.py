@@ -1,22 +1,23 @@
-"""`headrace sandbox`: serve a local Google and Microsoft, and change what they have."""
+"""`headrace sandbox`: serve local providers, and change what they have."""
 
 from __future__ import annotations
 
-import json
 import random
 import socket
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.exits import WrongUse
 from pipeline.cli.names import require_source, suggestion
 from pipeline.cli.output import AsJson, Cell, console, examples, note, print_json, table
+from pipeline.cli.sandbox_faults import fault
+from pipeline.cli.sandbox_inbox import inbox
 from pipeline.cli.sandbox_pushes import pushes, topic
 from pipeline.cli.sandbox_simulate import simulate
-from pipeline.cli.sandbox_url import Url, running_sandbox
+from pipeline.cli.sandbox_url import Url, running_sandbox, sandbox_addresses
 from pipeline.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -54,10 +55,13 @@ def sandbox(
             help="A Pub/Sub topic, and where its subscription pushes to; may be repeated.",
         ),
     ] = None,
+    smtp_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Take mail there; without it, nowhere.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve Google's OAuth, Calendar, Gmail, People and Tasks APIs, and Microsoft's sign-in and
-    mail, on this machine.
+    """Serve Google's OAuth, Calendar, Gmail, People and Tasks APIs, Microsoft's sign-in and mail,
+    SendGrid, Twilio and a mail server, on this machine.
 
     The commands below talk to a sandbox that runs, such as that of `headrace up --demo`.
     """
@@ -70,18 +74,15 @@ def sandbox(
         with socket.create_server((_HOST, 0)) as free:
             port = free.getsockname()[1]
     url = f"http://{_HOST}:{port}"
-    names = (
-        *("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL"),
-        *("MICROSOFT_GRAPH_BASE_URL", "MICROSOFT_LOGIN_BASE_URL"),
-    )
+    where = sandbox_addresses(url, smtp_port)
     if as_json:
-        print_json({"data": data, **dict.fromkeys(names, url)})
+        print_json({"data": data, **where})
     else:
         note(f"The sandbox serves {url} until Ctrl-C. Point Headrace at it:")
-        for name in names:
-            note(f"  export {name}={url}")
+        for name, value in where.items():
+            note(f"  export {name}={value}")
     try:
-        serve(_HOST, port, data, topics=made)
+        serve(_HOST, port, data, topics=made, smtp_port=smtp_port)
     except OSError as error:
         raise Misconfigured(f"port {port}: {error.strerror}") from None
 
@@ -144,62 +145,6 @@ def mutate(
     note(f"{done['changes']} changes with --seed {chosen}; {len(done['expired'])} cursors expired.")
 
 
-@app.command(
-    epilog=examples(
-        "headrace sandbox fault status --param code=503 --times 5",
-        "headrace sandbox fault hang --match user=user0001 --param seconds=60",
-        "headrace sandbox fault status --param code=429 --param retry_after=2 --probability 0.1",
-        "headrace sandbox fault push_lose --match api=calendar --probability 0.05",
-        "headrace sandbox fault --clear",
-    )
-)
-def fault(
-    kind: Annotated[str | None, typer.Argument(metavar="KIND")] = None,
-    *,
-    match: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="api=, method= (of notifications: push), user= or path=, with * for anything;"
-            " may be repeated."
-        ),
-    ] = None,
-    param: Annotated[list[str] | None, typer.Option(help="name=value; may be repeated.")] = None,
-    times: Annotated[int | None, typer.Option(min=1, help="How often it strikes; once.")] = None,
-    probability: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Strikes for ever, but not always.")
-    ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Remove all faults.")] = False,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
-    """Have the sandbox misbehave. Without KIND, show the faults in force and the kinds."""
-    if clear and kind is not None:
-        raise WrongUse("--clear removes all faults; give no KIND with it")
-    with running_sandbox(url) as client:
-        if clear:
-            client.clear_faults()
-        elif kind is not None:
-            rule = {"times": times, "probability": probability}
-            rule = {name: value for name, value in rule.items() if value is not None}
-            client.fault(kind, match=_pairs(match), params=_pairs(param, decode=True), **rule)
-        faults = client.faults()
-    _show_faults(faults, as_json=as_json)
-
-
-def _show_faults(faults: list[dict[str, Any]], *, as_json: bool) -> None:
-    from pipeline.sandbox.faults import KINDS
-
-    if as_json:
-        print_json({"faults": faults, "kinds": {kind: sorted(KINDS[kind]) for kind in KINDS}})
-        return
-    columns = ("id", "kind", "match", "params", "left", "probability", "hits")
-    rows = [[_plain(fault[name]) for name in columns] for fault in faults]
-    console().print(table("Faults in force", columns, rows))
-    if not faults:
-        known = [(kind, ", ".join(sorted(params))) for kind, params in KINDS.items()]
-        console().print(table("Kinds", ("kind", "params"), known))
-
-
 @app.command("expire-cursors", epilog=examples("headrace sandbox expire-cursors --user user0001"))
 def expire_cursors(
     *,
@@ -245,6 +190,23 @@ def usage(
     console().print(table(None, ("api", "method", "code", "calls", "units"), cells))
 
 
+app.command(
+    epilog=examples(
+        "headrace sandbox fault status --param code=503 --times 5",
+        "headrace sandbox fault hang --match user=user0001 --param seconds=60",
+        "headrace sandbox fault status --param code=429 --param retry_after=2 --probability 0.1",
+        "headrace sandbox fault push_lose --match api=calendar --probability 0.05",
+        "headrace sandbox fault drop --match api=sendgrid",
+        "headrace sandbox fault --clear",
+    )
+)(fault)
+app.command(
+    epilog=examples(
+        "headrace sandbox inbox",
+        "headrace sandbox inbox ada@example.org --json",
+        "headrace sandbox inbox --follow",
+    )
+)(inbox)
 app.command(epilog=examples(f"headrace sandbox topic {_TOPIC} --endpoint {_ENDPOINT}"))(topic)
 app.command(epilog=examples("headrace sandbox pushes", "headrace sandbox pushes --clear"))(pushes)
 app.command(
@@ -270,27 +232,3 @@ def _require_sandbox_users(client: SandboxClient, names: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             raise WrongUse(f"the sandbox has no user {name!r}{suggestion(name, known)}")
-
-
-def _pairs(given: list[str] | None, *, decode: bool = False) -> dict[str, Any]:
-    """Return name=value pairs; with `decode` a value that is JSON becomes what it says."""
-    pairs: dict[str, Any] = {}
-    for entry in given or ():
-        name, equals, value = entry.partition("=")
-        if not name or not equals:
-            raise WrongUse(f"{entry!r} is not name=value")
-        pairs[name] = _decoded(value) if decode else value
-    return pairs
-
-
-def _decoded(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
-
-
-def _plain(value: Any) -> str | int:
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={inner}" for name, inner in value.items())
-    return "always" if value is None else value if isinstance(value, int) else str(value)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cli.up.environment import MetricsPorts, sandbox_file
+from pipeline.cli.up.environment import MetricsPorts, SandboxPorts, sandbox_file
 from pipeline.config import settings
 from pipeline.embedded import Child
 from pipeline.jobs.names import queues_with_jobs
@@ -42,14 +42,17 @@ def families() -> list[Family]:
 
 
 def children(
-    data_dir: Path, environment: Mapping[str, str], metrics: MetricsPorts, sandbox_port: int | None
+    data_dir: Path,
+    environment: Mapping[str, str],
+    metrics: MetricsPorts,
+    sandbox_ports: SandboxPorts | None,
 ) -> list[Child]:
     """Return the children in the order in which they start; they stop the other way round."""
     made = [_worker(family, metrics.workers[family.name], environment) for family in families()]
     made.append(Child("scheduler", [sys.executable, "-m", "scheduler"], dict(environment)))
     made.append(Child("web", [sys.executable, "-m", "pipeline.cli", "web"], dict(environment)))
-    if sandbox_port is not None:
-        made.insert(0, _sandbox(data_dir, sandbox_port))
+    if sandbox_ports is not None:
+        made.insert(0, _sandbox(data_dir, sandbox_ports))
     return made
 
 
@@ -66,6 +69,7 @@ def _worker(family: Family, metrics_port: int, environment: Mapping[str, str]) -
     )
 
 
-def _sandbox(data_dir: Path, port: int) -> Child:
+def _sandbox(data_dir: Path, ports: SandboxPorts) -> Child:
     program = [sys.executable, "-m", "pipeline.sandbox"]
-    return Child("sandbox", [*program, "--port", str(port), "--data", str(sandbox_file(data_dir))])
+    where = ["--port", str(ports.http), "--smtp-port", str(ports.smtp)]
+    return Child("sandbox", [*program, *where, "--data", str(sandbox_file(data_dir))])

@@ -52,6 +52,7 @@ class DemoUsers:
         try:
             self._await_sandbox()
             self._let_mailboxes_push()
+            self._let_mail_be_told_of()
             for so_far in [*range(_GROUP, self.count, _GROUP), self.count]:
                 if self._stop.is_set():
                     return
@@ -67,6 +68,12 @@ class DemoUsers:
         if now.google_pubsub_topic:
             endpoint = f"{now.public_base_url}/webhooks/google/gmail"
             self._sandbox.topic(now.google_pubsub_topic, endpoint)
+
+    def _let_mail_be_told_of(self) -> None:
+        """Set up the Event Webhook, as an operator does once in a SendGrid account."""
+        now = settings()
+        if now.sendgrid_api_base_url == self._sandbox.base_url:
+            self._sandbox.sendgrid_webhook(f"{now.public_base_url}/webhooks/sendgrid/events")
 
     def _await_sandbox(self) -> None:
         deadline = time.monotonic() + _HEALTHY_WITHIN_SECONDS

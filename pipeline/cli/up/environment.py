@@ -13,6 +13,14 @@ from pipeline.embedded.ports import LOOPBACK, Ports
 from pipeline.errors import Misconfigured
 from pipeline.sandbox.grants import CLIENT_ID, CLIENT_SECRET
 from pipeline.sandbox.microsoft import MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET
+from pipeline.sandbox.outreach import (
+    SENDGRID_API_KEY,
+    SENDGRID_WEBHOOK_PUBLIC_KEY,
+    SMTP_PASSWORD,
+    SMTP_USER,
+    TWILIO_ACCOUNT_SID,
+    TWILIO_AUTH_TOKEN,
+)
 from pipeline.sandbox.push.topics import PROJECT_ID, SERVICE_ACCOUNT
 
 #: An embedded server starts when the environment does not name another one.
@@ -73,9 +81,22 @@ class MetricsPorts:
         }
 
 
-def sandbox_settings(port: int) -> dict[str, str]:
-    """Return the settings that make a sandbox on `port` be Google, and Microsoft, all of it."""
-    url = f"http://{LOOPBACK}:{port}"
+@dataclass(frozen=True, slots=True)
+class SandboxPorts:
+    """Where the sandbox serves HTTP, and takes mail."""
+
+    http: int
+    smtp: int
+
+    @classmethod
+    def choose(cls, ports: Ports) -> SandboxPorts:
+        """Return the ports remembered in the data folder, or new ones."""
+        return cls(ports.port_for("sandbox"), ports.port_for("sandbox-smtp"))
+
+
+def sandbox_settings(ports: SandboxPorts) -> dict[str, str]:
+    """Return the settings that make a sandbox be every provider that there is."""
+    url = f"http://{LOOPBACK}:{ports.http}"
     return {
         **dict.fromkeys((*_SANDBOX_SETTINGS, "GOOGLE_ACCOUNTS_BASE_URL"), url),
         "GOOGLE_CERTS_URL": f"{url}/oauth2/v1/certs",
@@ -87,6 +108,13 @@ def sandbox_settings(port: int) -> dict[str, str]:
         "MICROSOFT_LOGIN_BASE_URL": url,
         "MICROSOFT_CLIENT_ID": MICROSOFT_CLIENT_ID,
         "MICROSOFT_CLIENT_SECRET": MICROSOFT_CLIENT_SECRET,
+        "SENDGRID_API_BASE_URL": url,
+        "SENDGRID_API_KEY": SENDGRID_API_KEY,
+        "SENDGRID_WEBHOOK_PUBLIC_KEYS": SENDGRID_WEBHOOK_PUBLIC_KEY,
+        "TWILIO_API_BASE_URL": url,
+        "TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": TWILIO_AUTH_TOKEN,
+        "SMTP_URL": f"smtp://{SMTP_USER}:{SMTP_PASSWORD}@{LOOPBACK}:{ports.smtp}",
     }
 
 

@@ -14,6 +14,7 @@ from pipeline.cli.up.children import children, families
 from pipeline.cli.up.demo import DemoUsers
 from pipeline.cli.up.environment import (
     MetricsPorts,
+    SandboxPorts,
     key_settings,
     missing_servers,
     remove_env,
@@ -50,7 +51,7 @@ class Session:
         self.supervisor: embedded.Supervisor
         self.watch = Watch(self.started_at)
         self.demo: DemoUsers | None = None
-        self.sandbox_port: int | None = None
+        self.sandbox_ports: SandboxPorts | None = None
         self.phase: Literal["starting", "running", "stopping"] = "starting"
         self._demo_count = demo
         self._sync_all = sync_all
@@ -89,7 +90,7 @@ class Session:
     @property
     def has_sandbox(self) -> bool:
         """Whether Google is a sandbox, whose truth can be compared with."""
-        return self.sandbox_port is not None or self.demo is not None
+        return self.sandbox_ports is not None or self.demo is not None
 
     def is_ready(self) -> bool:
         """Return whether all demo users are connected.  Raises why they cannot be."""
@@ -114,10 +115,10 @@ class Session:
         ports = self.servers.ports
         self.metrics = MetricsPorts.choose(ports, [family.name for family in families()])
         sandboxed = wants_sandbox(self.data_dir, demo=self._demo_count is not None)
-        self.sandbox_port = ports.port_for("sandbox") if sandboxed else None
+        self.sandbox_ports = SandboxPorts.choose(ports) if sandboxed else None
         self.settings = {
             **self.servers.settings,
-            **(sandbox_settings(self.sandbox_port) if self.sandbox_port else {}),
+            **(sandbox_settings(self.sandbox_ports) if self.sandbox_ports else {}),
             **key_settings(self.data_dir),
             **self.metrics.settings,
             **web_settings(ports),
@@ -126,7 +127,7 @@ class Session:
         self._cleanup.callback(remove_env, self.data_dir)
         os.environ.update(self.settings)
         settings.cache_clear()
-        made = children(self.data_dir, self.settings, self.metrics, self.sandbox_port)
+        made = children(self.data_dir, self.settings, self.metrics, self.sandbox_ports)
         self.supervisor = embedded.Supervisor(self.data_dir, made, on_event=self.events.tell)
 
     def _check_stores(self) -> None:

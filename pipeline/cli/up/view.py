@@ -140,7 +140,7 @@ def addresses(session: Session) -> list[tuple[str, str]]:
         ("Redis", _shown(now.redis_url.get_secret_value())),
         ("graph (Bolt)", _shown(now.graph_uri)),
     ]
-    if session.demo or session.sandbox_port:
+    if session.demo or session.sandbox_ports:
         rows.append(("sandbox", now.google_api_base_url))
     host = now.metrics_host
     for name, port in [*metrics.workers.items(), ("scheduler", metrics.scheduler)]:

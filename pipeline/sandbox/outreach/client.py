@@ -61,12 +61,15 @@ class OutreachClient(ABC):
         *,
         after: int = 0,
         limit: int | None = None,
+        newest: bool = False,
     ) -> list[Item]:
         """Messages that were accepted, oldest first: `number`, `id`, `channel`, `provider`,
         `provider_id`, `to`, `from`, `subject`, `text`, `html`, `headers`, `custom_args`,
-        `categories`, `received_at`, `status` and since when (`status_at`).
+        `categories`, `received_at`, `status` and since when (`status_at`), and what the recipient
+        has done with it (`acts`).
 
-        `after` is the number of the last message that is known already.
+        `after` is the number of the last message that is known already; a `limit` takes the
+        first ones, or the `newest`.
         """
         query: Item = {"after": after}
         if address is not None:
@@ -75,6 +78,8 @@ class OutreachClient(ABC):
             query["since"] = since.isoformat()
         if limit is not None:
             query["limit"] = limit
+        if newest:
+            query["newest"] = "1"
         return list(self._ask("GET", f"outreach/inbox?{urlencode(query)}")["messages"])
 
     def outreach_truth(self) -> Iterator[Item]:

@@ -48,14 +48,19 @@ class OutreachControl:
         return {}
 
     def _list_inbox(self, asked: Asked) -> Any:
-        query = Fields(asked.query, ("address", "since", "after", "limit"))
+        query = Fields(asked.query, ("address", "since", "after", "limit", "newest"))
         found = self._inbox.messages(
             query.text("address") if query.has("address") else None,
             parse_rfc3339_ms(query.text("since")) if query.has("since") else 0,
             limit=_number(query, "limit") if query.has("limit") else None,
             after_n=_number(query, "after") if query.has("after") else 0,
+            newest=query.has("newest"),
         )
-        return {"messages": [message.described() for message in found]}
+        return {
+            "messages": [
+                message.described() | {"acts": self._inbox.done_with(message)} for message in found
+            ]
+        }
 
     def _truth(self, _: Asked) -> Any:
         return StreamingResponse(self._truth_lines(), media_type="application/x-ndjson")

@@ -223,9 +223,11 @@ class Inbox:
         limit: int | None = None,
         custom: Mapping[str, str] | None = None,
         after_n: int = 0,
+        newest: bool = False,
     ) -> list[Message]:
         """Messages in the order of their coming, to one address or to all, since a time and
-        behind number `after_n`; those of which the sender has noted `custom`."""
+        behind number `after_n`; those of which the sender has noted `custom`.  A `limit` takes
+        the first ones, or the `newest`."""
         wanted = "" if address is None else " AND address = ?"
         values: list[Any] = [] if address is None else [address.lower()]
         for name, value in (custom or {}).items():
@@ -234,10 +236,10 @@ class Inbox:
             values += [value] if indexed else [f'$."{name}"', value]
         rows = self.database.rows(
             f"SELECT {_COLUMNS} FROM inbox WHERE n > ? AND received_ms >= ?{wanted}"
-            " ORDER BY n LIMIT ?",
+            f" ORDER BY n {'DESC' if newest else 'ASC'} LIMIT ?",
             *(after_n, since_ms, *values, -1 if limit is None else limit),
         )
-        return [_message(row) for row in rows]
+        return [_message(row) for row in (reversed(rows) if newest else rows)]
 
     def count(self) -> int:
         row = self.database.row("SELECT count(*) FROM inbox")
@@ -253,6 +255,15 @@ class Inbox:
             *values,
         )
         return [_act(row) for row in rows]
+
+    def done_with(self, message: Message) -> list[str]:
+        """What its recipient has done with a message, in that order."""
+        rows = self.database.rows(
+            "SELECT act FROM recipient_acts WHERE message_n = ? AND done_ms IS NOT NULL"
+            " AND act != ? ORDER BY done_ms, n",
+            *(message.n, ARRIVE),
+        )
+        return [row[0] for row in rows]
 
     def acts_due(self) -> int:
         """How many acts should have been done by now."""

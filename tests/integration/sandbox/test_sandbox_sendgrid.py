@@ -10,8 +10,10 @@ import requests
 import sendgrid
 from python_http_client.exceptions import ForbiddenError, HTTPError, UnauthorizedError
 from sendgrid.helpers import mail
+from typer.testing import CliRunner
 from waiting import wait_until
 
+from pipeline.cli.sandbox import app
 from pipeline.sandbox.outreach import SENDGRID_API_KEY
 
 SENDER = "sales@sandbox.example"
@@ -237,7 +239,7 @@ def test_faults_after_the_mail_was_taken(sandbox):
     match = {"api": "sendgrid"}
     sandbox.fault("drop", match=match)
     sandbox.fault("status", match=match, params={"code": 500, "when": "after"})
-    sandbox.fault("hang", match=match, params={"seconds": 5})
+    sandbox.fault("hang", match=match, params={"seconds": 0.5})
     with pytest.raises(requests.RequestException):
         _post(sandbox, _mail("a@x.example"))
     assert _post(sandbox, _mail("b@x.example")).status_code == 500
@@ -249,3 +251,24 @@ def test_faults_after_the_mail_was_taken(sandbox):
             timeout=0.2,
         )
     wait_until(lambda: len(sandbox.inbox()) == 3, "the mails are there", every_seconds=0.01)
+
+
+def test_the_inbox_is_shown_at_the_command_line(sandbox):
+    for number in range(3):
+        _post(sandbox, _mail(f"r{number}@x.example"))
+    opened = sandbox.inbox("r2@x.example")[0]
+    sandbox.recipient_act(opened["id"], "open")
+
+    def run(*arguments):
+        options = ["--url", sandbox.base_url, *arguments]
+        result = CliRunner().invoke(app, ["inbox", *options], catch_exceptions=False)
+        assert result.exit_code == 0
+        return result
+
+    shown = run("--newest", "2")
+    assert "r0@x.example" not in shown.stdout
+    assert "r1@x.example" in shown.stdout
+    assert shown.stdout.splitlines()[-1].split()[-2:] == ["delivered", "open"]
+    assert "2 of 3 messages" in shown.stderr
+    [message] = json.loads(run("r2@x.example", "--json").stdout)["messages"]
+    assert (message["text"], message["acts"]) == ("Hi there", ["open"])

@@ -18,6 +18,7 @@ from pipeline.cli.up.command import _watch, told
 from pipeline.cli.up.demo import DemoUsers
 from pipeline.cli.up.environment import (
     MetricsPorts,
+    SandboxPorts,
     key_settings,
     missing_servers,
     sandbox_file,
@@ -42,6 +43,7 @@ from pipeline.queues import (
     WEBHOOK_RENEWAL,
     Job,
 )
+from pipeline.sandbox.outreach import SENDGRID_WEBHOOK_PUBLIC_KEY
 
 GOOGLE = ("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL")
 
@@ -128,7 +130,9 @@ def test_the_file_that_is_written_is_the_one_that_settings_read(
 ) -> None:
     keys = key_settings(tmp_path)
     mongodb = "mongodb://127.0.0.1:27000/headrace?replicaSet=headrace&w=majority"
-    write_env(tmp_path, {"MONGODB_URI": mongodb, **sandbox_settings(2345), **keys})
+    write_env(
+        tmp_path, {"MONGODB_URI": mongodb, **sandbox_settings(SandboxPorts(2345, 2346)), **keys}
+    )
     monkeypatch.setenv("HEADRACE_DATA_DIR", str(tmp_path))
     settings.cache_clear()
     try:
@@ -137,6 +141,8 @@ def test_the_file_that_is_written_is_the_one_that_settings_read(
         settings.cache_clear()
     assert read.mongodb_uri.get_secret_value() == mongodb
     assert read.google_oauth_base_url == "http://127.0.0.1:2345"
+    assert read.sendgrid_webhook_public_keys == SENDGRID_WEBHOOK_PUBLIC_KEY
+    assert read.smtp_url.get_secret_value().endswith("@127.0.0.1:2346")
     assert read.encryption_keys.get_secret_value() == keys["ENCRYPTION_KEYS"]
     assert stat.S_IMODE((tmp_path / "env").stat().st_mode) == 0o600
 
