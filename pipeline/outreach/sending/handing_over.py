@@ -11,9 +11,17 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
 
 from pipeline.clients.sending_errors import NotTaken, Refused, Unanswered
-from pipeline.errors import Gone, LeaseLost, Misconfigured, Permanent, RateLimited
+from pipeline.errors import (
+    Gone,
+    HeadraceError,
+    LeaseLost,
+    Misconfigured,
+    Permanent,
+    RateLimited,
+)
 from pipeline.limits import budgets
 from pipeline.metrics import OUTREACH_BUDGET_REFUSALS, OUTREACH_LATE_SECONDS
 from pipeline.outreach import actions, channels, enrollments
@@ -71,17 +79,27 @@ def _take_budget(errand: Errand) -> str | None:
 
 def _claim_and_send(errand: Errand, outgoing: Outgoing) -> str:
     message = claim(errand, outgoing, datetime.now(UTC))
-    fresh = load(errand.action["_id"])
-    if fresh is None:
-        raise Gone("there is no such action any more")
-    now = datetime.now(UTC)
-    against = last_objection(fresh, now) or _of_claim(fresh, message, now)
+    try:
+        fresh, against = _last_look(errand, message)
+    except (HeadraceError, PyMongoError):
+        # Who does not know whether it may be sent does not send it.
+        outcomes.canceled(message, "it could not be seen whether it may be sent")
+        raise
     if against is not None:
         outcomes.canceled(message, against.because)
         return _heed(fresh, against)
     late = (message["handed_over_at"] - errand.action["due_at"]).total_seconds()
     OUTREACH_LATE_SECONDS.labels(message["channel"]).observe(max(0.0, late))
     return _hand_over(errand, message, outgoing)
+
+
+def _last_look(errand: Errand, message: Row) -> tuple[Errand, Objection | None]:
+    """Read all anew, and return what speaks against handing the message over."""
+    fresh = load(errand.action["_id"])
+    if fresh is None:
+        raise Gone("there is no such action any more")
+    against = last_objection(fresh, datetime.now(UTC))
+    return fresh, against or _of_claim(fresh, message, datetime.now(UTC))
 
 
 def _of_claim(fresh: Errand, message: Row, now: datetime) -> Objection | None:

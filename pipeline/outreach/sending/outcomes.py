@@ -91,9 +91,8 @@ def failed(errand: Errand, message: Row, why: str, reason: str = "") -> None:
     def work(session: ClientSession) -> Wake:
         ledger.not_sent(message, "failed", why, now, session)
         close_action(errand.action["_id"], "error", now, session, why)
-        if reason:
-            _suppress(errand, message, reason, session)
-        return enrollments.error(session, errand.enrollment, why)
+        wake = _suppress(errand, message, reason, session) if reason else Wake()
+        return wake | enrollments.error(session, errand.enrollment, why)
 
     _settle(message, "failed", work)
 
@@ -153,9 +152,9 @@ def _suppression(error: Refused) -> str:
     return "invalid" if error.is_address else ""
 
 
-def _suppress(errand: Errand, message: Row, reason: str, session: ClientSession) -> None:
+def _suppress(errand: Errand, message: Row, reason: str, session: ClientSession) -> Wake:
     row = errand.action
-    suppressions.suppress(
+    return suppressions.suppress(
         session,
         row["tenant_id"],
         row["channel"],
