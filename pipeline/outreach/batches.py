@@ -17,7 +17,7 @@ from models import Campaign, Contact, Enrollment, OutboundMessage, OutreachEvent
 from models.outreach import ENROLLMENT_OVER
 from pipeline.outreach import plans
 from pipeline.outreach.decisions import Fact
-from pipeline.outreach.plans import Plan
+from pipeline.outreach.plans import TIMER_EVENTS, Plan
 from pipeline.stores import Row, collection
 
 #: Fields of a contact that say where and when it is written to.
@@ -29,7 +29,7 @@ class Walk:
     """One enrollment on its way: `row` as it is now, `before` as it was read.
 
     `is_open`: its campaign and tenant let contacts move on.  `messages` are those of the
-    enrollment by node, `facts` the events that may still lead somewhere by message.
+    enrollment by node, `facts` the events that have not led anywhere yet.
     What is to be written besides gathers in `transitions`, `synthetic` and `used`.
     """
 
@@ -38,7 +38,7 @@ class Walk:
     campaign: Row
     is_open: bool
     messages: dict[str, Row] = field(default_factory=dict)
-    facts: dict[str, list[Fact]] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
     transitions: list[Row] = field(default_factory=list)
     synthetic: list[Row] = field(default_factory=list)
     used: dict[str, Row] = field(default_factory=dict)
@@ -145,11 +145,10 @@ def _read_history(session: ClientSession, walks: dict[str, Walk]) -> None:
     fields = {"enrollment_id": 1, "node_id": 1, "state": 1, "sent_at": 1}
     for row in collection(OutboundMessage).find(of_walks, fields, session=session):
         walks[row["enrollment_id"]].messages[row["node_id"]] = row
-    unused = of_walks | {"provider": {"$ne": "headrace"}, "led_to": None}
+    unused = of_walks | {"type": {"$nin": list(TIMER_EVENTS)}, "led_to": None}
     fields = {"enrollment_id": 1, "message_id": 1, "type": 1, "occurred_at": 1, "is_machine": 1}
     for row in collection(OutreachEvent).find(unused, fields, session=session):
-        facts = walks[row["enrollment_id"]].facts
-        facts.setdefault(row["message_id"], []).append(_fact(row))
+        walks[row["enrollment_id"]].facts.append(_fact(row))
 
 
 def _fact(row: Row) -> Fact:

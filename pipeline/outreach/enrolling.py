@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import batched
+from itertools import islice
 
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
@@ -46,8 +46,9 @@ def enroll(tenant_id: str, campaign_id: str, contact_ids: Iterable[str], *, by: 
     done = Enrolled()
     with noted(by, "campaign.enroll", f"campaign {campaign_id}") as entry:
         campaign = _open_campaign(tenant_id, campaign_id)
-        for chunk in batched(contact_ids, AT_ONCE):
-            done += _enroll_some(tenant_id, campaign_id, set(chunk))
+        left = iter(contact_ids)
+        while chunk := set(islice(left, AT_ONCE)):
+            done += _enroll_some(tenant_id, campaign_id, chunk)
         entry.details |= {"added": done.added, "already": done.already, "refused": done.refused}
     if campaign["status"] == "active" and done.added:
         nudge_settling([campaign_id])

@@ -72,13 +72,17 @@ def stop_contact(
     reason: str,
     trigger: str,
     occurred_at: datetime,
+    but: Collection[str] = (),
 ) -> Wake:
-    """Stop all that a tenant has under way for a contact, in the caller's transaction."""
+    """Stop all that a tenant has under way for a contact, in the caller's transaction.
+
+    All `but` the enrollments of these ids.
+    """
     mine = {"tenant_id": tenant_id, "contact_id": contact_id, "status": {"$in": list(UNDER_WAY)}}
     found = collection(Enrollment).find(mine, {"_id": 1}, session=session)
     return end_all(
         session,
-        [str(row["_id"]) for row in found],
+        [str(row["_id"]) for row in found if row["_id"] not in but],
         "stopped",
         trigger=trigger,
         reason=reason,

@@ -64,7 +64,6 @@ def _begin(walk: Walk, plan: Plan, now: datetime) -> None:
         plan_version=walk.campaign["plan_version"],
         node_id=plan.start_node_id,
         node_entered_at=now,
-        events_from=now,
         started_at=now,
     )
     if plan.node(plan.start_node_id).action == "stop":

@@ -6,13 +6,12 @@ from datetime import datetime
 
 from pipeline.outreach import decisions
 from pipeline.outreach.batches import Walk
-from pipeline.outreach.decisions import Fact, Position, Step
+from pipeline.outreach.decisions import Position, Step
+from pipeline.outreach.plans import TIMER_EVENTS
 from pipeline.stores import Row
 
 #: Steps that one transaction takes at most; its timers, which are past, have the rest taken.
 MOST_STEPS = 100
-#: Events that timers make, and nobody else.
-_TIMERS = ("no_open", "no_click")
 
 
 def step_on(walk: Walk, now: datetime) -> None:
@@ -21,7 +20,7 @@ def step_on(walk: Walk, now: datetime) -> None:
         if not walk.moves:
             return
         heed_sent(walk)
-        step = decisions.next_step(walk.plan, position(walk), facts(walk), now)
+        step = decisions.next_step(walk.plan, position(walk), walk.facts, now)
         if step is None:
             return
         _take(walk, step, now)
@@ -56,16 +55,8 @@ def position(walk: Walk) -> Position:
     )
 
 
-def facts(walk: Walk) -> list[Fact]:
-    """Return the events that count where an enrollment is: those of its last message."""
-    return walk.facts.get(position(walk).message_id or "", [])
-
-
 def _take(walk: Walk, step: Step, now: datetime) -> None:
-    before, target = walk.row, step.to_node or walk.row["node_id"]
-    ends = step.ends
-    if ends is None and walk.plan.node(target).action == "stop":
-        ends = "completed"
+    before = walk.row
     entered: Row = {}
     if step.to_node:
         entered = {
@@ -74,14 +65,13 @@ def _take(walk: Walk, step: Step, now: datetime) -> None:
             "events_from": before.get("sent_at") or before["node_entered_at"],
             "sent_at": None,
         }
-    event_id = step.event_id or _synthetic(walk, step, now)
     walk.change(
         step.trigger,
         step.occurred_at,
         now,
-        status=ends or "",
+        status=step.ends or "",
         reason=step.reason,
-        event_id=event_id,
+        event_id=step.event_id or _synthetic(walk, step, now),
         **entered,
     )
     if step.event_id:
@@ -91,7 +81,7 @@ def _take(walk: Walk, step: Step, now: datetime) -> None:
 def _synthetic(walk: Walk, step: Step, now: datetime) -> str:
     """Add the event that a timer is, for the message that it ran for; return its id."""
     message_id = walk.row.get("message_id")
-    if step.trigger not in _TIMERS or not message_id:
+    if step.trigger not in TIMER_EVENTS or not message_id:
         return ""
     event_id = f"headrace:{message_id}:{step.trigger}"
     row = walk.row
@@ -114,8 +104,7 @@ def _synthetic(walk: Walk, step: Step, now: datetime) -> str:
 
 def _use(walk: Walk, event_id: str, before: Row) -> None:
     """Note what came of an event: it leads nowhere else."""
-    for known in walk.facts.values():
-        known[:] = [fact for fact in known if fact.event_id != event_id]
+    walk.facts = [fact for fact in walk.facts if fact.event_id != event_id]
     there = walk.row["node_id"]
     went = f"led from {before['node_id']} to {there}"
     effect = went if there != before["node_id"] else f"the enrollment is {walk.row['status']}"
