@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Mapping
@@ -12,7 +11,8 @@ import requests
 
 from pipeline.sandbox.fields import refuse
 from pipeline.sandbox.outreach import fetching, reading
-from pipeline.sandbox.outreach.inbox import ARRIVE, Message
+from pipeline.sandbox.outreach.acts import ARRIVE
+from pipeline.sandbox.outreach.messages import Message
 from pipeline.sandbox.outreach.recipients import Act, Arrival
 from pipeline.sandbox.outreach.replying import reply
 from pipeline.sandbox.push.agenda import Agenda
@@ -31,16 +31,16 @@ class Acting:
 
     def __init__(self, store: Store) -> None:
         self._store, self._inbox, self._database = store, store.inbox, store.database
+        self._acts = store.inbox.acts
         self._agenda = Agenda(store.clock)
         self._threads: list[threading.Thread] = []
         self.settings = Settings()
 
     def start(self) -> None:
         """Begin, first of all with what an earlier process left."""
-        self._inbox.wake = self._agenda.wake
+        self._acts.wake = self._agenda.wake
         self._store.clock.on_advance(self._agenda.look_at_the_clock)
-        rows = self._database.rows("SELECT n, due_ms FROM recipient_acts WHERE done_ms IS NULL")
-        for act_n, due_ms in rows:
+        for act_n, due_ms in self._acts.waiting():
             self._agenda.wake(act_n, due_ms)
         for number in range(_THREADS):
             name = f"sandbox-recipients-{number}"
@@ -64,40 +64,27 @@ class Acting:
 
     def _look_at(self, act_n: int, session: requests.Session) -> int | None:
         """Do an act; returns when to look at it again, if ever."""
-        row = self._database.row(
-            "SELECT message_n, act, params, attempts FROM recipient_acts"
-            " WHERE n = ? AND done_ms IS NULL",
-            act_n,
-        )
-        message = None if row is None else self._inbox.message_by_n(row[0])
-        if row is None or message is None:
+        planned = self._acts.find(act_n)
+        message = None if planned is None else self._inbox.message_by_n(planned.message_n)
+        if planned is None or message is None:
             return None
-        _, act, params, attempts = row
-        how = json.loads(params)
-        if act == ARRIVE:
+        if planned.act == ARRIVE:
+            arrival = Arrival(planned.how["arrival"])
             with self._database.transaction():
-                self._inbox.arrive(message, Arrival(how["arrival"]), how["left"])
-                self._finish(act_n, how["arrival"])
+                self._inbox.arrive(message, arrival, planned.how["left"])
+                self._acts.finish(planned, arrival)
             return None
-        outcome = self._perform(message, Act(act), how, session)
+        act = Act(planned.act)
+        outcome = self._perform(message, act, planned.how, session)
         if self._agenda.closed:
             return None  # the store may be closed by now; the act stays
-        if outcome.startswith(_AGAIN) and attempts + 1 < self.settings.push_attempts:
-            return self._later(act_n, self.settings.push_backoff_seconds * 2**attempts)
+        if outcome.startswith(_AGAIN) and planned.attempts + 1 < self.settings.push_attempts:
+            wait_seconds = self.settings.push_backoff_seconds * 2**planned.attempts
+            return self._acts.try_again(planned, wait_seconds)
         with self._database.transaction():
-            self._tell(message, Act(act), how)
-            self._finish(act_n, outcome.removeprefix(_AGAIN))
+            self._tell(message, act, planned.how)
+            self._acts.finish(planned, outcome.removeprefix(_AGAIN))
         return None
-
-    def _later(self, act_n: int, wait_seconds: float) -> int:
-        due_ms = self._store.clock.now_ms() + int(1000 * wait_seconds)
-        sql = "UPDATE recipient_acts SET attempts = attempts + 1, due_ms = ? WHERE n = ?"
-        self._database.run(sql, due_ms, act_n)
-        return due_ms
-
-    def _finish(self, act_n: int, outcome: str) -> None:
-        sql = "UPDATE recipient_acts SET done_ms = ?, outcome = ? WHERE n = ?"
-        self._database.run(sql, self._store.clock.now_ms(), outcome, act_n)
 
     # On command
 
@@ -113,7 +100,7 @@ class Acting:
             outcome = self._perform(message, act, how, session).removeprefix(_AGAIN)
         with self._database.transaction():
             self._tell(message, act, how)
-            self._inbox.record(message, act, how, outcome)
+            self._acts.record(message, act, how, outcome)
         return outcome
 
     # What a recipient does

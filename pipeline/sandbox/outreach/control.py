@@ -40,7 +40,7 @@ class OutreachControl:
     def _summary(self, _: Asked) -> Any:
         with self._store.reading():
             waiting = {name: carrier.waiting() for name, carrier in self._inbox.carriers.items()}
-            counts = {"messages": self._inbox.count(), "acts_due": self._inbox.acts_due()}
+            counts = {"messages": self._inbox.count(), "acts_due": self._inbox.acts.due()}
         return counts | {"waiting": waiting}
 
     def _clear(self, _: Asked) -> Any:
@@ -58,7 +58,8 @@ class OutreachControl:
         )
         return {
             "messages": [
-                message.described() | {"acts": self._inbox.done_with(message)} for message in found
+                message.described() | {"acts": self._inbox.acts.done_with(message)}
+                for message in found
             ]
         }
 
@@ -95,7 +96,7 @@ class OutreachControl:
     def _list_acts(self, asked: Asked) -> Any:
         query = Fields(asked.query, ("address",))
         address = query.text("address") if query.has("address") else None
-        return {"acts": self._inbox.acts(address)}
+        return {"acts": self._inbox.acts.listed(address)}
 
     def _act(self, asked: Asked) -> Any:
         given = Fields(asked.body, ("message", "act", "how"))

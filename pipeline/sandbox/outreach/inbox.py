@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.sandbox.calls import dump_json
-from pipeline.sandbox.clock import Clock, rfc3339
+from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.database import Database, Values
-from pipeline.sandbox.outreach.recipients import Act, Arrival, Habits, Recipients
+from pipeline.sandbox.outreach.acts import ARRIVE, Acts
+from pipeline.sandbox.outreach.messages import Carrier, Message
+from pipeline.sandbox.outreach.recipients import Arrival, Habits, Recipients
 
-#: What a message is until its arrival is decided, and an act of the way there.
-ACCEPTED, ARRIVE = "accepted", "arrive"
+#: What a message is until its arrival is decided.
+ACCEPTED = "accepted"
 
 #: The note of a sender's by which messages are found fast.
 INDEXED_NOTE = "outbound_message_id"
@@ -37,87 +39,17 @@ _COLUMNS = (
 _JSON_FROM, _JSON_TO = 10, 13
 
 
-@dataclass(frozen=True)
-class Message:
-    """A message to one recipient.
-
-    `headers` of mail by name; `custom` are the sender's own notes (custom args); `details` are
-    for its carrier alone.  `status` is `accepted` or an Arrival.
-    """
-
-    n: int
-    message_id: str
-    channel: str
-    provider: str
-    provider_id: str
-    to: str
-    from_: str
-    subject: str
-    text: str
-    html: str
-    headers: dict[str, str]
-    custom: dict[str, Any]
-    details: dict[str, Any]
-    received_ms: int
-    status: str
-    status_ms: int
-
-    def header(self, name: str) -> str:
-        """The value of a header, whatever the case of its name; empty without it."""
-        wanted = name.lower()
-        return next((text for key, text in self.headers.items() if key.lower() == wanted), "")
-
-    def described(self) -> dict[str, Any]:
-        """The message as control shows it."""
-        same = ("channel", "provider", "provider_id", "to", "subject", "text", "html", "headers")
-        return {
-            "number": self.n,
-            "id": self.message_id,
-            "from": self.from_,
-            "custom_args": self.custom,
-            "categories": self.details.get("categories", []),
-            "status": self.status,
-            "received_at": rfc3339(self.received_ms),
-            "status_at": rfc3339(self.status_ms),
-        } | {name: getattr(self, name) for name in same}
-
-
-class Carrier(Protocol):
-    """A provider that is told what becomes of the messages it accepted."""
-
-    def arrived(self, message: Message, arrival: Arrival) -> None:
-        """A message was delivered, bounced, … or deferred once more.
-
-        Runs inside a transaction: writes rows, waits for nothing.
-        """
-
-    def acted(self, message: Message, act: Act, how: Mapping[str, Any]) -> None:
-        """The recipient did something.  Runs inside a transaction as well, after the recipient
-        has fetched what a mail program fetches; `how` has the `text` of a reply, the `url` of a
-        click."""
-
-    def waiting(self) -> int:
-        """How much is still to be told."""
-
-    def clear(self) -> None:
-        """Forget what is to be told, and all that control has set up."""
-
-
 @dataclass
 class Inbox:
-    """Every message, and what its recipient will do.  Any thread may call any method.
-
-    `wake` is called with the number of each act that is planned, and when it is due; it runs
-    inside the transaction and must not wait for anything.
-    """
+    """Every message, and what its recipient will do.  Any thread may call any method."""
 
     database: Database
     clock: Clock
     carriers: dict[str, Carrier] = field(default_factory=dict)
-    wake: Callable[[int, int], None] = lambda _act_n, _due_ms: None
 
     def __post_init__(self) -> None:
         self.recipients = Recipients(self.database)
+        self.acts = Acts(self.database, self.clock)
 
     def deliver(
         self,
@@ -155,18 +87,22 @@ class Inbox:
             chosen = arrival or Arrival(habits.arrival)
             first_ms = max(now_ms + int(1000 * habits.delivered_after), not_before_ms)
             if first_ms <= now_ms:
-                self.arrive(message, chosen, habits.deferrals)
+                self._arrive(message, chosen, habits.deferrals, habits)
             else:
                 how = {"arrival": chosen, "left": habits.deferrals}
-                self.plan(message, ARRIVE, first_ms, how)
+                self.acts.plan(message, ARRIVE, first_ms, how)
         return message_id
 
-    def arrive(self, message: Message, arrival: Arrival, deferrals_left: int = 0) -> None:
+    def arrive(self, message: Message, arrival: Arrival, deferrals_left: int) -> None:
         """Decide a message's arrival now, tell its carrier, and plan what follows."""
+        self._arrive(message, arrival, deferrals_left, self.recipients.habits(message.to))
+
+    def _arrive(
+        self, message: Message, arrival: Arrival, deferrals_left: int, habits: Habits
+    ) -> None:
         if arrival == Arrival.DEFERRED and deferrals_left == 0:
             arrival = Arrival.DELIVERED
         now_ms = self.clock.now_ms()
-        habits = self.recipients.habits(message.to)
         with self.database.transaction():
             sql = "UPDATE inbox SET status = ?, status_ms = ? WHERE n = ?"
             self.database.run(sql, arrival, now_ms, message.n)
@@ -176,34 +112,10 @@ class Inbox:
             if arrival == Arrival.DEFERRED:
                 again_ms = now_ms + int(1000 * habits.deferred_seconds)
                 how = {"arrival": arrival, "left": deferrals_left - 1}
-                self.plan(message, ARRIVE, again_ms, how)
+                self.acts.plan(message, ARRIVE, again_ms, how)
             elif arrival == Arrival.DELIVERED:
-                self._plan_acts(message, habits, now_ms)
-
-    def _plan_acts(self, message: Message, habits: Habits, now_ms: int) -> None:
-        for after, act, how in habits.acts:
-            self.plan(message, act, now_ms + int(1000 * after), how)
-
-    def record(self, message: Message, act: str, how: Mapping[str, Any], outcome: str) -> None:
-        """Note what a recipient has just done."""
-        now_ms = self.clock.now_ms()
-        self.database.run(
-            "INSERT INTO recipient_acts (message_n, act, params, due_ms, done_ms, outcome)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            *(message.n, act, dump_json(dict(how)), now_ms, now_ms, outcome),
-        )
-
-    def plan(self, message: Message, act: str, due_ms: int, how: Mapping[str, Any]) -> int:
-        """Plan what a recipient does; returns the number of the act."""
-        with self.database.transaction():
-            self.database.run(
-                "INSERT INTO recipient_acts (message_n, act, params, due_ms) VALUES (?, ?, ?, ?)",
-                *(message.n, act, dump_json(dict(how)), due_ms),
-            )
-            row = self.database.row("SELECT last_insert_rowid()")
-            assert row is not None  # an aggregate
-            self.wake(row[0], due_ms)
-            return int(row[0])
+                for after, act, how in habits.acts:
+                    self.acts.plan(message, act, now_ms + int(1000 * after), how)
 
     # What there is
 
@@ -245,55 +157,16 @@ class Inbox:
         row = self.database.row("SELECT count(*) FROM inbox")
         return int(row[0]) if row else 0
 
-    def acts(self, address: str | None = None) -> list[dict[str, Any]]:
-        """What recipients did, and what they are about to do, in the order of the plan."""
-        wanted = "" if address is None else " WHERE m.address = ?"
-        values = () if address is None else (address.lower(),)
-        rows = self.database.rows(
-            "SELECT m.message_id, m.address, a.act, a.params, a.due_ms, a.done_ms, a.outcome"
-            f" FROM recipient_acts a JOIN inbox m ON m.n = a.message_n{wanted} ORDER BY a.n",
-            *values,
-        )
-        return [_act(row) for row in rows]
-
-    def done_with(self, message: Message) -> list[str]:
-        """What its recipient has done with a message, in that order."""
-        rows = self.database.rows(
-            "SELECT act FROM recipient_acts WHERE message_n = ? AND done_ms IS NOT NULL"
-            " AND act != ? ORDER BY done_ms, n",
-            *(message.n, ARRIVE),
-        )
-        return [row[0] for row in rows]
-
-    def acts_due(self) -> int:
-        """How many acts should have been done by now."""
-        sql = "SELECT count(*) FROM recipient_acts WHERE done_ms IS NULL AND due_ms <= ?"
-        row = self.database.row(sql, self.clock.now_ms())
-        return int(row[0]) if row else 0
-
     def clear(self) -> None:
         """Forget all messages, recipients, what they were about to do, and what is to be told."""
         with self.database.transaction():
             for carrier in self.carriers.values():
                 carrier.clear()
-            for table in ("inbox", "recipient_acts"):
-                self.database.run(f"DELETE FROM {table}")
+            self.database.run("DELETE FROM inbox")
+            self.acts.clear()
             self.recipients.clear()
 
 
 def _message(row: Values) -> Message:
     notes = [json.loads(text) for text in row[_JSON_FROM:_JSON_TO]]
     return Message(*row[:_JSON_FROM], *notes, *row[_JSON_TO:])
-
-
-def _act(row: Values) -> dict[str, Any]:
-    message_id, address, act, params, due_ms, done_ms, outcome = row
-    return {
-        "message": message_id,
-        "address": address,
-        "act": act,
-        "how": json.loads(params),
-        "due": rfc3339(due_ms),
-        "done": None if done_ms is None else rfc3339(done_ms),
-        "outcome": outcome,
-    }

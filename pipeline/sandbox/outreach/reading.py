@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from pipeline.sandbox.outreach.inbox import Message
+from pipeline.sandbox.outreach.messages import Message
 
 _URL = re.compile(r"https?://[^\s<>\"')\]]+")
 _BRACKETED = re.compile(r"<\s*([^<>]+?)\s*>")

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.sandbox.changes import Put
 from pipeline.sandbox.clock import epoch_ms
 from pipeline.sandbox.microsoft.rows import INBOX
-from pipeline.sandbox.outreach.inbox import Message
+from pipeline.sandbox.outreach.messages import Message
 from pipeline.sandbox.stamps import GMAIL
 from pipeline.sandbox.store import Store
 

@@ -14,7 +14,7 @@ from pipeline.sandbox.calls import ApiError, Call, Method, Reply
 from pipeline.sandbox.clock import epoch_ms
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.outreach import TWILIO_ACCOUNT_SID, TWILIO_API, TWILIO_AUTH_TOKEN
-from pipeline.sandbox.outreach.inbox import Message
+from pipeline.sandbox.outreach.messages import Message
 from pipeline.sandbox.outreach.recipients import Act, Arrival
 from pipeline.sandbox.outreach.twilio_checks import check, refused
 from pipeline.sandbox.outreach.twilio_posts import TwilioPosts

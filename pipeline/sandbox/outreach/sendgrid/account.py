@@ -31,51 +31,50 @@ class Account:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        text = database.meta(_META, "")
+        self._kept: dict[str, dict[str, Any]] = json.loads(text) if text else _new()
 
     # Keys, senders, domains
 
     def scopes(self, key: str) -> frozenset[str] | None:
         """What a key may do; None for a key that is unknown or revoked."""
-        found = self._load()["keys"].get(key)
+        found = self._kept["keys"].get(key)
         return None if found is None else frozenset(found)
 
     def put_key(self, key: str, scopes: Sequence[str]) -> None:
         """Give a key exactly these scopes; without any it is revoked."""
-        account = self._load()
         if scopes:
-            account["keys"][key] = sorted(scopes)
+            self._kept["keys"][key] = sorted(scopes)
         else:
-            account["keys"].pop(key, None)
-        self._save(account)
+            self._kept["keys"].pop(key, None)
+        self._save()
 
     def senders(self) -> list[dict[str, Any]]:
         return [
             {"id": number, "address": address, "verified": verified}
-            for number, (address, verified) in enumerate(self._load()["senders"].items(), 1)
+            for number, (address, verified) in enumerate(self._kept["senders"].items(), 1)
         ]
 
     def domains(self) -> list[dict[str, Any]]:
         return [
             {"id": number, "domain": domain, "valid": valid}
-            for number, (domain, valid) in enumerate(self._load()["domains"].items(), 1)
+            for number, (domain, valid) in enumerate(self._kept["domains"].items(), 1)
         ]
 
     def put_sender(self, address: str, *, verified: bool) -> None:
         """Add a single sender; an unverified one has not followed the link in its mail yet."""
-        account = self._load()
-        account["senders"][address.lower()] = verified
-        self._save(account)
+        self._kept["senders"][address.lower()] = verified
+        self._save()
 
     def put_domain(self, domain: str, *, valid: bool) -> None:
         """Add a domain; an invalid one lacks its DNS records."""
-        account = self._load()
-        account["domains"][domain.lower()] = valid
-        self._save(account)
+        self._kept["domains"][domain.lower()] = valid
+        self._save()
 
     def may_send_from(self, address: str) -> bool:
-        account = self._load()
         domain = address.lower().rpartition("@")[2]
-        return bool(account["senders"].get(address.lower()) or account["domains"].get(domain))
+        by_address = self._kept["senders"].get(address.lower())
+        return bool(by_address or self._kept["domains"].get(domain))
 
     # Suppressions
 
@@ -111,15 +110,11 @@ class Account:
     def clear(self) -> None:
         """Be a new account again."""
         self._database.run("DELETE FROM sendgrid_suppressions")
-        self._save(_new())
+        self._kept = _new()
+        self._save()
 
-    def _load(self) -> dict[str, dict[str, Any]]:
-        text = self._database.meta(_META, "")
-        account: dict[str, dict[str, Any]] = json.loads(text) if text else _new()
-        return account
-
-    def _save(self, account: dict[str, dict[str, Any]]) -> None:
-        self._database.set_meta(_META, json.dumps(account))
+    def _save(self) -> None:
+        self._database.set_meta(_META, json.dumps(self._kept))
 
 
 def _new() -> dict[str, dict[str, Any]]:

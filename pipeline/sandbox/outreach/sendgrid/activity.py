@@ -12,7 +12,8 @@ from typing import Any
 from pipeline.sandbox.calls import Call, Reply
 from pipeline.sandbox.clock import rfc3339
 from pipeline.sandbox.outreach import SENDGRID_API
-from pipeline.sandbox.outreach.inbox import Inbox, Message
+from pipeline.sandbox.outreach.inbox import Inbox
+from pipeline.sandbox.outreach.messages import Message
 from pipeline.sandbox.outreach.recipients import Arrival
 from pipeline.sandbox.outreach.sendgrid.errors import Problem, bad_request, forbidden
 from pipeline.sandbox.outreach.sendgrid.events import Events

@@ -14,7 +14,7 @@ from pipeline.sandbox.calls import dump_json
 from pipeline.sandbox.clock import Clock
 from pipeline.sandbox.database import Database
 from pipeline.sandbox.outreach.fetching import MACHINE_AGENT, READER_AGENT
-from pipeline.sandbox.outreach.inbox import Message
+from pipeline.sandbox.outreach.messages import Message
 from pipeline.sandbox.outreach.recipients import Act, Arrival
 from pipeline.sandbox.outreach.sendgrid.account import Account
 from pipeline.sandbox.outreach.sendgrid.webhook import Webhook
