@@ -13,6 +13,7 @@
     │   └── NotPushed     the provider pushes no changes of this resource: it is polled
     └── LeaseLost         another run holds the work: stop, change nothing
 
+Those of sending messages are below Transient and Permanent: `pipeline.clients.sending_errors`.
 An exception outside this tree counts as Transient until its attempts are spent.
 Messages never carry credentials, addresses or request URLs.
 """

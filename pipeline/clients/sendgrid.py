@@ -43,7 +43,9 @@ class _Key(AuthBase):
 
     def __init__(self, key: str) -> None:
         if not re.fullmatch(r"[!-~]+", key):
-            raise Misconfigured("the API key of SendGrid is empty, or no key")
+            raise Misconfigured(
+                "sendgrid: the API key, of the sender or SENDGRID_API_KEY, is empty or none"
+            )
         self._key = key
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:

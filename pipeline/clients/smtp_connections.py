@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import smtplib
 import socket
 import ssl
@@ -72,6 +73,14 @@ class Connections:
         """Close a connection without a word: it may be broken, or the server slow."""
         connection.dialogue.close()
 
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._lock:
+            idle = [connection for kept in self._idle.values() for connection in kept]
+            self._idle.clear()
+        for connection in idle:
+            self.drop(connection)
+
     def _pop(self, server: MailServer) -> Connection | None:
         with self._lock:
             kept = self._idle.get(server)
@@ -80,8 +89,10 @@ class Connections:
 
 @per_process
 def connections() -> Connections:
-    """Return the connections of this process."""
-    return Connections()
+    """Return the connections of this process, which are closed when it ends."""
+    made = Connections()
+    atexit.register(made.close)
+    return made
 
 
 def _is_alive(connection: Connection) -> bool:

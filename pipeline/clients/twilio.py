@@ -40,7 +40,10 @@ class Account:
 
     def __post_init__(self) -> None:
         if not _SID.fullmatch(self.sid) or not re.fullmatch(r"[!-~]+", self.token):
-            raise Misconfigured("account sid or auth token of Twilio are empty, or none")
+            raise Misconfigured(
+                "twilio: account sid and auth token, of the sender or TWILIO_ACCOUNT_SID and"
+                " TWILIO_AUTH_TOKEN, are empty or none"
+            )
 
 
 @dataclass(frozen=True, slots=True)
