@@ -12,6 +12,9 @@ TEST_PROCESSES ?= 4
 #: A browser needs a core.
 BROWSER_PROCESSES ?= 2
 
+# Tests start hundreds of processes: compiled once, each begins at once.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 

@@ -98,6 +98,7 @@ def is_fresh(folder: Path) -> bool:
     return len(sources) == 5 and all(s["share"] == 1 and s["lag"] == 0 for s in sources)
 
 
+@pytest.mark.long
 def test_up_runs_until_ctrl_c_and_leaves_nothing_behind(
     up: psutil.Popen, folder: Path, output: Path
 ) -> None:

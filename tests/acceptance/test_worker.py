@@ -87,6 +87,7 @@ def test_worker_and_scheduler_alone_bring_users_up_to_date(
     assert differences(users, sandbox) == []
 
 
+@pytest.mark.long
 def test_a_worker_killed_in_its_first_sync_leaves_nothing_wrong(
     sandbox: SandboxClient, log: Path
 ) -> None:
@@ -174,6 +175,7 @@ def ticked() -> bool:
     return True
 
 
+@pytest.mark.long
 def test_a_graph_outage_makes_nobody_stale_and_heals_by_itself(
     sandbox: SandboxClient, log: Path, tmp_path: Path
 ) -> None:
