@@ -64,6 +64,12 @@ COMMANDS = (
         "Microsoft 365 mailboxes: patterns, rules, staged mail, undo.",
         LOOK,
     ),
+    Lazy(
+        "outreach",
+        "pipeline.cli.outreach.command:app",
+        "Campaigns: contacts, senders, what is sent and what came of it.",
+        LOOK,
+    ),
     Lazy("verify", "pipeline.cli.verify:app", "Compare the copies with the truth.", LOOK),
     Lazy(
         "doctor", "pipeline.cli.doctor.command:app", "What is wrong here, and how to mend it.", LOOK

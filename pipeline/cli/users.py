@@ -100,7 +100,7 @@ def disconnect(
 
     require("mongodb", "redis")
     require_user(user)
-    _confirm(f"Disconnect {user} from {provider}?", yes=yes)
+    confirm(f"Disconnect {user} from {provider}?", yes=yes)
     who = operator(by)
     with audited(who, "user.disconnect", f"user {user}", origin="cli", provider=provider):
         done = leaving.disconnect(user, provider, who)
@@ -159,7 +159,7 @@ def erase(user: User, *, yes: Yes = False, by: By = None, as_json: AsJson = Fals
     from pipeline.users import erasing
 
     require("mongodb", "redis")
-    _confirm(f"Erase {user} from every store, for ever?", yes=yes)
+    confirm(f"Erase {user} from every store, for ever?", yes=yes)
     who = operator(by)
     with audited(who, "user.erase", f"user {user}", origin="cli") as row:
         done = erasing.erase(user, who)
@@ -172,7 +172,7 @@ def erase(user: User, *, yes: Yes = False, by: By = None, as_json: AsJson = Fals
         note(f"Grant of {provider}: {revocation}.")
 
 
-def _confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Ask, unless that was answered; without a terminal nobody can be asked."""
     if yes:
         return

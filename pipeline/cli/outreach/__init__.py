@@ -1,0 +1,1 @@
+"""`headrace outreach`: campaigns, contacts, senders, what is sent, and what came of it."""
