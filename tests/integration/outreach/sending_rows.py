@@ -67,7 +67,8 @@ class Case:
         for model, row in ((OutboundMessage, self.message), (Enrollment, self.enrollment)):
             known = (name for name in _TIMES if row.get(name))
             times = {name: row[name] - timedelta(seconds=seconds) for name in known}
-            collection(model).update_one({"_id": row["_id"]}, {"$set": times})
+            if times:
+                collection(model).update_one({"_id": row["_id"]}, {"$set": times})
 
     def reconcile(self) -> str:
         return sending.reconcile(self.message["_id"])
