@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -61,7 +61,7 @@ class Message:
         if not _SID.fullmatch(sid):
             raise ValueError("a message without a sid")
         at = parsedate_to_datetime(str(entry.get("date_created", "")))
-        return cls(sid, str(entry.get("body", "")), at)
+        return cls(sid, str(entry.get("body", "")), at.replace(tzinfo=at.tzinfo or UTC))
 
 
 class TooMany(Exception):

@@ -40,7 +40,8 @@ class Twilio:
         """Look for an SMS to the same number with the same text, since it was handed over.
 
         One that is another message's is not taken.  Absent is said only once the request cannot
-        be under way any more, and if there is no other SMS that is nobody's.
+        be under way any more, if there is no other SMS that is nobody's, and if number and account
+        are still those that it was sent with.
         """
         since = message.get("handed_over_at")
         if since is None:
@@ -56,6 +57,8 @@ class Twilio:
             return Unsure("Twilio has a message to this number of that time with another text")
         if datetime.now(UTC) < since + timedelta(seconds=2 * settings().provider_timeout_seconds):
             return Unsure("the request to Twilio may still be under way")
+        if _may_have_changed(sender, since):
+            return Unsure("the sender was changed or verified anew since")
         return Absent()
 
     def verify(self, sender: Row) -> None:
@@ -68,6 +71,13 @@ class Twilio:
             raise Misconfigured("twilio: the number is none of this account's")
         if not sends:
             raise Misconfigured("twilio: the number sends no SMS")
+
+
+def _may_have_changed(sender: Row, since: datetime) -> bool:
+    """Whether the sender may have had another number or account then: it is verified after that."""
+    verified_at = sender.get("verified_at")
+    is_newer = verified_at is not None and verified_at > since
+    return is_newer or sender.get("status") == "unverified"
 
 
 def _unclaimed(sender: Row, message: Row, since: datetime) -> list[twilio.Message]:

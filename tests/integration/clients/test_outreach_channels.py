@@ -281,8 +281,12 @@ def test_a_text_that_belongs_to_another_message_is_not_taken_for_ours(
         {"_id": "another", "dedupe_key": "another", "provider_id": first}
     )
     assert isinstance(lookup("twilio", outgoing("twilio"), 20), Absent)
-    send("twilio", outgoing("twilio", content=Words("", None, "Something else")))
+    other = send("twilio", outgoing("twilio", content=Words("", None, "Something else")))
     assert isinstance(lookup("twilio", outgoing("twilio"), 20), Unsure)
+    collection(OutboundMessage).insert_one({"_id": "b", "dedupe_key": "b", "provider_id": other})
+    changed = sender("twilio", verified_at=datetime.now(UTC))
+    row = handed_over("twilio", outgoing("twilio"), 20)
+    assert isinstance(channels.of(changed).lookup(changed, row), Unsure)
     second = send("twilio", outgoing("twilio"))
     found = lookup("twilio", outgoing("twilio"), 20)
     assert isinstance(found, Found)
