@@ -44,9 +44,11 @@ Event = Literal[
 
 
 def _event(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
     if value in _HINTS:
         raise ValueError(f"is no event that leads on{_HINTS[value]}")
-    return _OTHER_NAMES.get(value, value) if isinstance(value, str) else value
+    return _OTHER_NAMES.get(value, value)
 
 
 def _clock_time(value: Any) -> Any:

@@ -147,7 +147,9 @@ def _parsed(source: str) -> nodes.Template:
 
 def _forbidden(node: nodes.Node, *, is_in_loop: bool) -> Iterator[str]:
     is_loop = isinstance(node, nodes.For)
-    if type(node) not in _NODES or (isinstance(node, nodes.Getitem) and not _dotted(node)):
+    if type(node) not in _NODES or (
+        isinstance(node, nodes.Getattr | nodes.Getitem) and not _dotted(node)
+    ):
         yield f"line {node.lineno}: {type(node).__name__.lower()} is not for messages"
         return
     if is_loop and is_in_loop:

@@ -70,7 +70,7 @@ def check(instant: datetime, zone_name: str, quiet: Quiet) -> None:
     assert is_quiet(until - timedelta(seconds=1), zone, quiet)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(moments, zones, spans)
 def test_it_is_quiet_up_to_the_first_moment_that_is_not(
     instant: datetime, zone_name: str, quiet: Quiet
@@ -86,11 +86,15 @@ def test_it_is_quiet_up_to_the_first_moment_that_is_not(
 def test_so_it_is_on_days_on_which_a_clock_is_changed(zone_name: str, year: int) -> None:
     for change in changes_of(ZoneInfo(zone_name), year):
         for before in (0, 1, 5, 20):
-            for quiet in (hours("21:00", "02:30"), hours("00:00", "03:00"), hours("02:15", "02:45")):
+            for quiet in (
+                hours("21:00", "02:30"),
+                hours("00:00", "03:00"),
+                hours("02:15", "02:45"),
+            ):
                 check(change - HOUR * before + MINUTE * 7, zone_name, quiet)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(moments, zones, spans, st.sampled_from((0, 60, 600)))
 def test_what_may_go_out_does_not_arrive_in_quiet_hours(
     instant: datetime, zone_name: str, quiet: Quiet, seconds: int
