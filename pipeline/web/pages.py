@@ -202,9 +202,9 @@ def _acted(act: Act, name: str, role: Role) -> Callable[[Request], Any]:
         principal = principal_of(request)
         if not principal.may(role):
             return refused(request, 403, f"This needs the role {role}; yours is {principal.role}.")
-        visit = _visit(request, await request.form())
         try:
-            done = await run_in_threadpool(_audited, act, name, visit)
+            async with request.form() as form:  # closes the files in it
+                done = await run_in_threadpool(_audited, act, name, _visit(request, form))
         except (HeadraceError, RedisError, PyMongoError) as error:
             field = getattr(error, "field", "")
             return refused(request, status_of(error), _reason(error), field=field)

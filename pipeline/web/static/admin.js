@@ -11,4 +11,6 @@ import "./keys.js";
 import "./buttons.js";
 
 // On a narrow screen the pages are in one row that scrolls.
-document.querySelector(".site-nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+for (const here of document.querySelectorAll(".site-nav [aria-current], .subnav [aria-current]")) {
+  here.scrollIntoView({ block: "nearest", inline: "center" });
+}

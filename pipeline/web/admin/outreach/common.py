@@ -8,24 +8,24 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-from models.outreach import SenderIdentity
+from models import DEFAULT_TENANT, Campaign, Contact, SenderIdentity, Tenant, User
 from pipeline.errors import Gone
 from pipeline.outreach import tenants
 from pipeline.outreach.reading import campaigns
 from pipeline.outreach.reading.pages import Page
 from pipeline.stores import Row, collection
-from pipeline.web.pages import Conflict, Done, NotFound, Visit
+from pipeline.web.pages import Done, NotFound, Visit
 from pipeline.web.paths import segment
-from pipeline.web.stores import part
+from pipeline.web.stores import Store, part
 from pipeline.web.templating import render
 
 HOME = "/admin/outreach"
 TENANT = f"{HOME}/{{tenant_id:id}}"
 PER_PAGE = 50
 MOST_TEXT = 320
-#: More are not acted on at once.
-MOST_AT_ONCE = 200
 
+#: What shows that a tenant is there.
+_OF_IT = (User, Campaign, Contact, SenderIdentity)
 #: The pages of a tenant: the end of each address, and its name.
 _PAGES = (
     ("", "Campaigns"),
@@ -48,7 +48,7 @@ def url_of(tenant_id: str) -> str:
     return f"{HOME}/{segment(tenant_id)}"
 
 
-def framed(visit: Visit, current: str, read: Read) -> dict[str, Any]:
+def framed(visit: Visit, current: str, read: Read, store: Store = "mongodb") -> dict[str, Any]:
     """Return what the page `current` of a tenant is rendered with.
 
     `found` is the part that was read: the tenant, and what `read` made of it.
@@ -56,12 +56,13 @@ def framed(visit: Visit, current: str, read: Read) -> dict[str, Any]:
     tenant_id = visit.path["tenant_id"]
 
     def both() -> tuple[Row, Mapping[str, Any]]:
+        require_known(tenant_id)
         return tenants.get(tenant_id), _read_or_not_found(read)
 
     named = " ".join([current, *sorted(visit.path.values())])
     url = url_of(tenant_id)
     return {
-        "found": part("mongodb", both, keep=f"outreach {named}" if not visit.query else ""),
+        "found": part(store, both, keep=f"outreach {named}" if not visit.query else ""),
         "tenant_id": tenant_id,
         "url": url,
         "here": url + current,
@@ -69,6 +70,14 @@ def framed(visit: Visit, current: str, read: Read) -> dict[str, Any]:
             {"label": label, "href": url + end, "current": end == current} for end, label in _PAGES
         ],
     }
+
+
+def require_known(tenant_id: str) -> None:
+    """Raise NotFound for a tenant that has set nothing, and that nothing and nobody is of."""
+    its_own = (collection(model).find_one({"tenant_id": tenant_id}, {"_id": 1}) for model in _OF_IT)
+    row = collection(Tenant).find_one({"_id": tenant_id}, {"_id": 1})
+    if tenant_id != DEFAULT_TENANT and row is None and not any(its_own):
+        raise NotFound("There is no such tenant: no user is of it, and it has set nothing.")
 
 
 def _read_or_not_found(read: Read) -> Mapping[str, Any]:
@@ -86,7 +95,13 @@ def _sentence(text: str) -> str:
 
 def on_tenant(act: Act) -> Callable[[Visit], Done]:
     """Have `act` called with the tenant that the address names."""
-    return lambda visit: act(visit, visit.path["tenant_id"])
+
+    def perform(visit: Visit) -> Done:
+        tenant_id = visit.path["tenant_id"]
+        require_known(tenant_id)
+        return act(visit, tenant_id)
+
+    return perform
 
 
 def said(visit: Visit, name: str, most: int = MOST_TEXT) -> str:
@@ -154,16 +169,6 @@ def revealed(visit: Visit, title: str, lines: list[str]) -> Done:
     text = "\n".join(lines) or "There is nothing to show."
     html = render("admin/_revealed.html", title=title, text=text, who=visit.principal.name)
     return Done("Revealed.", {"rows": len(lines)}, html=html)
-
-
-def chosen_ids(visit: Visit) -> list[str]:
-    """Return the ids of the rows that a form names.  Raises Conflict for none, or too many."""
-    ids = list(dict.fromkeys(str(one) for one in visit.form.getlist("id")))
-    if not ids:
-        raise Conflict("Nothing is selected.")
-    if len(ids) > MOST_AT_ONCE:
-        raise Conflict(f"At most {MOST_AT_ONCE} at once.")
-    return ids
 
 
 def campaign_choices(tenant_id: str) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ _LETTER, _LINE = 6.5, 17.0
 #: How far a way from a step to itself goes out beside it.
 _LOOP = 34.0
 #: Letters that a box has room for.
-_MOST_NAME, _MOST_SUBJECT = 19, 32
+_MOST_NAME, _MOST_SUBJECT = 19, 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ _PROVIDERS = [("sendgrid", "SendGrid"), ("smtp", "SMTP"), ("twilio", "Twilio")]
 
 def _read(visit: Visit) -> Mapping[str, Any]:
     tenant_id = visit.path["tenant_id"]
-    return framed(visit, "/senders", lambda: {"rows": senders.listed(tenant_id)})
+    # How much they may send is in Redis.
+    return framed(visit, "/senders", lambda: {"rows": senders.listed(tenant_id)}, "redis")
 
 
 def _read_form(visit: Visit) -> Mapping[str, Any]:

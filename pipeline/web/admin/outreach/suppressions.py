@@ -86,7 +86,7 @@ def _add(visit: Visit, tenant_id: str) -> Done:
 
 
 def _lift(visit: Visit, tenant_id: str) -> Done:
-    service.lift(tenant_id, visit.path["suppression_id"])
+    service.lift(tenant_id, visit.path["suppression_id"], by=visit.principal.name)
     return Done("The address may be written to again.", {"reason": visit.said("reason")})
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from models import User
 from pipeline.outreach import campaigns as service
 from pipeline.outreach import tenants
 from pipeline.outreach.reading import campaigns, messages
 from pipeline.outreach.reading import tenants as reading
+from pipeline.stores import collection
 from pipeline.web.admin.outreach.common import HOME, TENANT, framed, on_tenant, url_of
 from pipeline.web.admin.outreach.forms import number
 from pipeline.web.pages import Conflict, Done, Visit, action, page
@@ -23,6 +25,9 @@ def _read_all(_: Visit) -> Mapping[str, Any]:
 
 
 def _all() -> list[dict[str, Any]]:
+    """Return those that have to do with outreach, and those that users are of."""
+    found = reading.listed()
+    of_users = set(collection(User).distinct("tenant_id")) - {row["_id"] for row in found}
     return [
         {
             "tenant": tenant,
@@ -30,7 +35,7 @@ def _all() -> list[dict[str, Any]]:
             "campaigns": campaigns.counts(tenant["_id"]),
             "messages": messages.counts(tenant["_id"]),
         }
-        for tenant in reading.listed()
+        for tenant in [*found, *map(tenants.get, sorted(of_users))]
     ]
 
 
