@@ -240,12 +240,22 @@ def sends_at(schedule: dict[str, str], hours: float, zone: str = "") -> tuple[fl
         ({}, 0, "", (0, 0, "at once")),
         ({"delay": "PT2H"}, 0, "", (2, 2, "the plan says PT2H after the contact came here")),
         ({"delay": "PT2H"}, 3, "", (3, 3, "at once")),
-        ({"at": "2026-03-02T11:00:00Z", "delay": "P9D"}, 0, "", (2, 2, "the plan says 2026-03-02T11:00:00Z")),
+        (
+            {"at": "2026-03-02T11:00:00Z", "delay": "P9D"},
+            0,
+            "",
+            (2, 2, "the plan says 2026-03-02T11:00:00Z"),
+        ),
         ({"at": "2026-03-02T08:00:00Z"}, 0, "", (0, 0, "at once")),
         ({}, 12, "", (23, 12, "at once, but it is quiet until 08:00 in UTC")),
-        ({}, 0, "America/New_York", (4, 0, "at once, but it is quiet until 08:00 in America/New_York")),
+        (
+            {},
+            0,
+            "America/New_York",
+            (4, 0, "at once, but it is quiet until 08:00 in America/New_York"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_message_goes_out_when_the_plan_says_and_it_is_not_quiet(
     schedule: dict[str, str], now: float, zone: str, expected: Any
 ) -> None:

@@ -66,14 +66,24 @@ def test_the_example_has_nothing_wrong_with_it() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "where", "message"),
     [
-        ("timezone", "Europe/Berln", "timezone", "is no IANA time zone; did you mean 'Europe/Berlin'?"),
+        (
+            "timezone",
+            "Europe/Berln",
+            "timezone",
+            "is no IANA time zone; did you mean 'Europe/Berlin'?",
+        ),
         ("timezone", None, "timezone", "is missing"),
         ("quietHours/start", "9:00", "quietHours.start", "is no time of day"),
         ("quietHours/start", "24:00", "quietHours.start", "is no time of day"),
         ("quietHours/end", "20:50", "quietHours", "leave less than 15 minutes"),
         ("quietHours/strat", "09:00", "quietHours.strat", "did you mean 'start'?"),
         ("defaults/timers/no_open_after", "PT0S", "defaults.timers.no_open_after", "takes no time"),
-        ("startNodeId", "welcom", "startNodeId", "there is no node 'welcom'; did you mean 'welcome'?"),
+        (
+            "startNodeId",
+            "welcom",
+            "startNodeId",
+            "there is no node 'welcom'; did you mean 'welcome'?",
+        ),
         ("nodes", [], "nodes", "is empty; give at least 1"),
         ("nodes", {}, "nodes", "is no list"),
         ("nodes/0", "welcome", "nodes[0]", "is no object"),
@@ -88,7 +98,12 @@ def test_the_example_has_nothing_wrong_with_it() -> None:
         ("nodes/0/subject", 3, "nodes[0].subject", "is no text"),
         ("nodes/0/body", "  ", "nodes[0].body", "is missing"),
         ("nodes/0/body", "x" * 200_001, "nodes[0].body", "is too long; give at most 200000"),
-        ("nodes/0/body", "{{ contact.frist_name }}", "nodes[0].body", "did you mean 'contact.first_name'?"),
+        (
+            "nodes/0/body",
+            "{{ contact.frist_name }}",
+            "nodes[0].body",
+            "did you mean 'contact.first_name'?",
+        ),
         ("nodes/0/body", "Hello {{ contact", "nodes[0].body", "line 1: "),
         ("nodes/0/text", "{{ name }}", "nodes[0].text", "name is not known"),
         ("nodes/1/schedule/delay", "P", "nodes[1].schedule.delay", "is no duration"),
@@ -99,15 +114,40 @@ def test_the_example_has_nothing_wrong_with_it() -> None:
         ("nodes/3/schedule", {"delay": "PT1H"}, "nodes[3].schedule", "only for nodes that send"),
         ("nodes/3/body", "Bye", "nodes[3].body", "only for nodes that send"),
         ("nodes/3/transitions", [on("opened", "welcome")], "nodes[3].transitions", "leads nowhere"),
-        ("nodes/0/transitions/1/on", "open", "nodes[0].transitions[1].on", "did you mean 'opened'?"),
-        ("nodes/0/transitions/1/on", "blocked", "nodes[0].transitions[1].on", "counts as 'bounced'"),
-        ("nodes/0/transitions/1/to", "followup", "nodes[0].transitions[1].to", "did you mean 'follow-up'?"),
+        (
+            "nodes/0/transitions/1/on",
+            "open",
+            "nodes[0].transitions[1].on",
+            "did you mean 'opened'?",
+        ),
+        (
+            "nodes/0/transitions/1/on",
+            "blocked",
+            "nodes[0].transitions[1].on",
+            "counts as 'bounced'",
+        ),
+        (
+            "nodes/0/transitions/1/to",
+            "followup",
+            "nodes[0].transitions[1].to",
+            "did you mean 'follow-up'?",
+        ),
         ("nodes/0/transitions/2/after", "PT", "nodes[0].transitions[2].after", "is no duration"),
         ("nodes/0/transitions/2/after", "PT0S", "nodes[0].transitions[2].after", "takes no time"),
-        ("nodes/0/transitions/2/within", "PT1H", "nodes[0].transitions[2].within", "give 'after' instead"),
-        ("nodes/0/transitions/2/wihtin", "PT1H", "nodes[0].transitions[2].wihtin", "did you mean 'within'?"),
+        (
+            "nodes/0/transitions/2/within",
+            "PT1H",
+            "nodes[0].transitions[2].within",
+            "give 'after' instead",
+        ),
+        (
+            "nodes/0/transitions/2/wihtin",
+            "PT1H",
+            "nodes[0].transitions[2].wihtin",
+            "did you mean 'within'?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_told_by_its_path(path: str, value: Any, where: str, message: str) -> None:
     found = errors(changed(path, value))
     assert where in found
@@ -221,9 +261,11 @@ def test_what_may_not_be_meant_so_is_a_warning() -> None:
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.just("PT1H"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=4,
-)  # fmt: skip
+)
 
 
 def places(part: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

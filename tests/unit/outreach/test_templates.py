@@ -156,11 +156,14 @@ def test_templates_can_do_no_more_than_that(source: str) -> None:
         ("{{ frist }} {{ contact.frist_name }}", ["contact.frist_name", "frist"]),
         ("{{ contact }} {{ contact.fields }}", ["contact", "contact.fields"]),
         ("{{ contact['nickname'] | default('x') }}", ["contact.nickname"]),
-        ("{{ contact.fields.a.b }} {{ sender.credentials }}", ["contact.fields.a.b", "sender.credentials"]),
+        (
+            "{{ contact.fields.a.b }} {{ sender.credentials }}",
+            ["contact.fields.a.b", "sender.credentials"],
+        ),
         ("{% for one in contact.fields.x %}{{ one }}{% endfor %}", []),
         ("{% if tenant.plan %}{% endif %}", ["tenant.plan"]),
     ],
-)  # fmt: skip
+)
 def test_unknown_fields_are_found_before_anything_is_sent(source: str, unknown: list[str]) -> None:
     assert sorted(templates.unknown_fields(source)) == unknown
     assert len(templates.problems(source)) == len(unknown)
