@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,13 +13,10 @@ from pipeline.sandbox.outreach.acts import ARRIVE
 from pipeline.sandbox.outreach.messages import Message
 from pipeline.sandbox.outreach.recipients import Act, Arrival
 from pipeline.sandbox.outreach.replying import reply
-from pipeline.sandbox.push.agenda import Agenda
+from pipeline.sandbox.push.crew import Crew, new_session
 from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.store import Store
 
-#: So many web servers can be slow before other recipients wait for them.
-_THREADS = 4
-_STOP_SECONDS = 1.0
 #: What a mail provider tries again: to unsubscribe somebody from a server that was not there.
 _AGAIN = "again: "
 
@@ -32,35 +27,16 @@ class Acting:
     def __init__(self, store: Store) -> None:
         self._store, self._inbox, self._database = store, store.inbox, store.database
         self._acts = store.inbox.acts
-        self._agenda = Agenda(store.clock)
-        self._threads: list[threading.Thread] = []
+        self._crew = Crew("recipients", store.clock, self._look_at)
         self.settings = Settings()
 
     def start(self) -> None:
         """Begin, first of all with what an earlier process left."""
-        self._acts.wake = self._agenda.wake
-        self._store.clock.on_advance(self._agenda.look_at_the_clock)
-        for act_n, due_ms in self._acts.waiting():
-            self._agenda.wake(act_n, due_ms)
-        for number in range(_THREADS):
-            name = f"sandbox-recipients-{number}"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._acts.wake = self._crew.agenda.wake
+        self._crew.start(self._acts.waiting())
 
     def stop(self) -> None:
-        self._agenda.close()
-        end = time.monotonic() + _STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
-
-    def _work(self) -> None:
-        with _session() as session:
-            while (act_n := self._agenda.take()) is not None:
-                due_ms = self._look_at(act_n, session)
-                if self._agenda.closed:
-                    return
-                self._agenda.give_back(act_n, due_ms)
+        self._crew.stop()
 
     def _look_at(self, act_n: int, session: requests.Session) -> int | None:
         """Do an act; returns when to look at it again, if ever."""
@@ -76,7 +52,7 @@ class Acting:
             return None
         act = Act(planned.act)
         outcome = self._perform(message, act, planned.how, session)
-        if self._agenda.closed:
+        if self._crew.stopped:
             return None  # the store may be closed by now; the act stays
         if outcome.startswith(_AGAIN) and planned.attempts + 1 < self.settings.push_attempts:
             wait_seconds = self.settings.push_backoff_seconds * 2**planned.attempts
@@ -96,7 +72,7 @@ class Acting:
         message = self._inbox.message(message_id)
         if message is None or message.status != Arrival.DELIVERED:
             refuse("message", "no such message was delivered to anybody")
-        with _session() as session:
+        with new_session() as session:
             outcome = self._perform(message, act, how, session).removeprefix(_AGAIN)
         with self._database.transaction():
             self._tell(message, act, how)
@@ -132,12 +108,6 @@ class Acting:
         if act == Act.REPLY and message.channel == "email":
             return reply(self._store, message, str(how.get("text", "")))
         return ""
-
-
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # a proxy has no business with receivers of a local sandbox
-    return session
 
 
 def _clicked(message: Message, how: Mapping[str, Any]) -> str | None:

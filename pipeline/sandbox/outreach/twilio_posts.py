@@ -7,8 +7,6 @@ is not answered with a 2xx comes again, as with Twilio's connection overrides.
 from __future__ import annotations
 
 import json
-import threading
-import time
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha1
@@ -20,12 +18,11 @@ import requests
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.outreach import TWILIO_API, TWILIO_AUTH_TOKEN
 from pipeline.sandbox.push.addresses import Verdict, judge
-from pipeline.sandbox.push.agenda import Agenda
+from pipeline.sandbox.push.crew import Crew
 from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.store import Store
 
 _THREADS = 2
-_STOP_SECONDS = 1.0
 _GOOD = range(200, 300)
 _HOLDING = ("push_delay", "push_reorder")
 
@@ -41,26 +38,15 @@ class TwilioPosts:
 
     def __init__(self, store: Store, faults: Faults) -> None:
         self._clock, self._database, self._faults = store.clock, store.database, faults
-        self._agenda = Agenda(store.clock)
-        self._threads: list[threading.Thread] = []
+        self._crew = Crew("twilio", store.clock, self._look_at, _THREADS)
 
     def start(self) -> None:
         """Begin, first of all with what an earlier process left."""
-        self._clock.on_advance(self._agenda.look_at_the_clock)
-        for post_n, due_ms in self._database.rows("SELECT n, due_ms FROM twilio_posts"):
-            self._agenda.wake(post_n, due_ms)
-        for number in range(_THREADS):
-            thread = threading.Thread(
-                target=self._work, name=f"sandbox-twilio-{number}", daemon=True
-            )
-            thread.start()
-            self._threads.append(thread)
+        rows = self._database.rows("SELECT n, due_ms FROM twilio_posts")
+        self._crew.start([(post_n, due_ms) for post_n, due_ms in rows])
 
     def stop(self) -> None:
-        self._agenda.close()
-        end = time.monotonic() + _STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        self._crew.stop()
 
     def add(self, recipient: str, url: str, form: Mapping[str, str]) -> None:
         """Post a form as soon as the transaction is over."""
@@ -74,20 +60,11 @@ class TwilioPosts:
             )
             row = self._database.row("SELECT last_insert_rowid()")
             assert row is not None  # an aggregate
-            self._agenda.wake(row[0], now_ms)
+            self._crew.agenda.wake(row[0], now_ms)
 
     def waiting(self) -> int:
         row = self._database.row("SELECT count(*) FROM twilio_posts")
         return int(row[0]) if row else 0
-
-    def _work(self) -> None:
-        with requests.Session() as session:
-            session.trust_env = False  # a proxy has no business with receivers of a local sandbox
-            while (post_n := self._agenda.take()) is not None:
-                due_ms = self._look_at(post_n, session)
-                if self._agenda.closed:
-                    return
-                self._agenda.give_back(post_n, due_ms)
 
     def _look_at(self, post_n: int, session: requests.Session) -> int | None:
         """Post a row; returns when to look at it again, if ever."""
@@ -103,7 +80,7 @@ class TwilioPosts:
         if kind != "push_lose":
             for _ in range(2 if kind == "push_duplicate" else 1):
                 status = self._post(session, url, json.loads(form))
-            if self._agenda.closed:
+            if self._crew.stopped:
                 return None  # the store may be closed by now; the row stays
             settings = Settings.load(self._database)
             if status not in _GOOD and attempts + 1 < settings.push_attempts:

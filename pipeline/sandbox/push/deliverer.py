@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from itertools import takewhile
 from urllib.parse import urlsplit
 
@@ -11,8 +9,8 @@ import requests
 
 from pipeline.sandbox.faults import Fault, Faults
 from pipeline.sandbox.microsoft import GRAPH_API, notices
-from pipeline.sandbox.push.agenda import Agenda
 from pipeline.sandbox.push.counts import Outcome
+from pipeline.sandbox.push.crew import Crew
 from pipeline.sandbox.push.messages import (
     CALENDAR_RETRIES,
     NO_ANSWER,
@@ -30,12 +28,6 @@ from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.signing import Signer
 from pipeline.sandbox.store import Store
 
-#: So many receivers can be slow before others wait for them.
-THREADS = 4
-#: A stop waits so long for an answer that is on its way; without it the row stays, and the
-#: notification comes again after the next start.
-_STOP_SECONDS = 1.0
-
 
 class Deliverer:
     """Delivers what waits in the store's outbox, in the order of each watch."""
@@ -44,42 +36,27 @@ class Deliverer:
         self._store, self._outbox, self._clock = store, store.outbox, store.clock
         self._signer, self._faults = signer, faults
         self._topics = Topics(store.database)
-        self._agenda = Agenda(store.clock)
-        self._threads: list[threading.Thread] = []
+        self._crew = Crew("push", store.clock, self._look_at)
+        self._agenda = self._crew.agenda
         self.settings = Settings()
 
     def start(self) -> None:
         """Begin, first of all with what an earlier process left."""
         self._outbox.wake = self._agenda.wake
-        self._clock.on_advance(self._agenda.look_at_the_clock)
-        for watch_n in self._outbox.watches_waiting():
-            self._agenda.wake(watch_n, 0)
-        for number in range(THREADS):
-            name = f"sandbox-push-{number}"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._crew.start([(watch_n, 0) for watch_n in self._outbox.watches_waiting()])
 
     def stop(self) -> None:
-        self._agenda.close()
-        end = time.monotonic() + _STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        self._crew.stop()
 
-    def _work(self) -> None:
-        with requests.Session() as session:
-            session.trust_env = False  # a proxy has no business with receivers of a local sandbox
-            while (watch_n := self._agenda.take()) is not None:
-                self._look_at(watch_n, session)
-                if self._agenda.closed:
-                    return
-                self._give_back(watch_n)
+    def _look_at(self, watch_n: int, session: requests.Session) -> int | None:
+        self._say(watch_n, session)
+        return self._next_due(watch_n)
 
-    def _give_back(self, watch_n: int) -> None:
+    def _next_due(self, watch_n: int) -> int | None:
         head = None if self._agenda.closed else self._outbox.head(watch_n)
-        self._agenda.give_back(watch_n, None if head is None else head.due_ms)
+        return None if head is None else head.due_ms
 
-    def _look_at(self, watch_n: int, session: requests.Session) -> None:
+    def _say(self, watch_n: int, session: requests.Session) -> None:
         """Say the next word of a watch, if it is time."""
         told = self._outbox.head(watch_n)
         if told is None or told.due_ms > self._clock.now_ms():
@@ -116,7 +93,7 @@ class Deliverer:
             self._send(together, message, session, twice=_is(fault, "push_duplicate"))
         finally:
             for watch_n in others:
-                self._give_back(watch_n)
+                self._agenda.give_back(watch_n, self._next_due(watch_n))
 
     def _others(self, told: Notification) -> list[int]:
         """Take other subscriptions that have something to say to the same address."""

@@ -116,21 +116,22 @@ def test_habits_become_events(sandbox, told):
     html = '<a href="https://x.example/0">0</a> <a href="https://x.example/1?a=1&amp;b">1</a>'
     _send(sandbox, *names, html=html)
     wait_until(
-        lambda: "click" in _kinds(told) and _kinds(told, "slow@x.example")[-1:] == ["delivered"],
+        lambda: "click" in _kinds(told) and "delivered" in _kinds(told, "slow@x.example"),
         "all has happened",
         every_seconds=0.01,
     )
     sandbox.wait_until_outreach_is_quiet()
-    by_name = {name: sorted(_kinds(told, name), key=_kinds(told, name).index) for name in names}
-    assert by_name["a@gone.example"] == ["processed", "bounce"]
-    assert by_name["wall@x.example"] == ["processed", "bounce"]
-    assert Counter(by_name["slow@x.example"]) == Counter(processed=1, deferred=2, delivered=1)
-    assert by_name["keen@x.example"] == ["processed", "delivered", "open", "open", "click"]
-    assert by_name["angry@x.example"] == ["processed", "delivered", "spamreport"]
-    assert by_name["leaving@x.example"] == ["processed", "delivered", "unsubscribe"]
+    happened = {name: Counter(_kinds(told, name)) for name in names}
+    assert happened["a@gone.example"] == Counter(processed=1, bounce=1)
+    assert happened["wall@x.example"] == Counter(processed=1, bounce=1)
+    assert happened["slow@x.example"] == Counter(processed=1, deferred=2, delivered=1)
+    assert happened["keen@x.example"] == Counter(processed=1, delivered=1, open=2, click=1)
+    assert happened["angry@x.example"] == Counter(processed=1, delivered=1, spamreport=1)
+    assert happened["leaving@x.example"] == Counter(processed=1, delivered=1, unsubscribe=1)
     types = {e["email"]: e["type"] for e in _events(told) if e["event"] == "bounce"}
     assert types == {"a@gone.example": "bounce", "wall@x.example": "blocked"}
-    assert [e["sg_machine_open"] for e in _events(told) if e["event"] == "open"] == [True, False]
+    opens = sorted(e["sg_machine_open"] for e in _events(told) if e["event"] == "open")
+    assert opens == [False, True]
     assert (
         next(e["url"] for e in _events(told) if e["event"] == "click")
         == "https://x.example/1?a=1&b"
@@ -175,7 +176,8 @@ def test_recipients_act_on_command_and_follow_what_is_on_this_machine(sandbox, t
     sandbox.wait_until_outreach_is_quiet()
     [leaving] = [push for push in told.received if push.path == "/u/token"]
     assert leaving.body == b"List-Unsubscribe=One-Click"
-    assert _kinds(told)[2:] == ["open", "click", "group_unsubscribe", "group_resubscribe"]
+    acts = {"open", "click", "group_unsubscribe", "group_resubscribe"}
+    assert set(_kinds(told)) == {"processed", "delivered", *acts}
     done = [(row["act"], row["outcome"]) for row in sandbox.recipient_acts("ada@example.org")]
     assert ("unsubscribe", "204") in done
     assert ("reply", "no mailbox here") in done
@@ -293,7 +295,7 @@ def test_what_is_planned_and_not_told_outlives_a_restart(tmp_path, told):
     with running(path) as url:
         first = SandboxClient(url)
         first.recipient("ada@example.org", opens_after=hour)
-        first.settings(push_backoff_seconds=0.01)
+        first.settings(push_backoff_seconds=0.2, push_attempts=20)
         first.sendgrid_webhook(f"{told.url}/events", events=["delivered", "open"])
         key = first.sendgrid_rotate_key()
         told.answer = lambda _: 500

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from urllib.parse import urlsplit
 
 import requests
@@ -14,14 +12,12 @@ from pipeline.sandbox.outreach.sendgrid.batches import Batch, Batches
 from pipeline.sandbox.outreach.sendgrid.events import FAILED, LOST, TOLD, Events
 from pipeline.sandbox.outreach.sendgrid.forging import forged, with_foreign_events
 from pipeline.sandbox.outreach.sendgrid.webhook import Webhook
-from pipeline.sandbox.push.agenda import Agenda
 from pipeline.sandbox.push.counts import Outcome
+from pipeline.sandbox.push.crew import Crew
 from pipeline.sandbox.push.messages import NO_ANSWER, Message, post
 from pipeline.sandbox.settings import Settings
 from pipeline.sandbox.store import Store
 
-_THREADS = 4
-_STOP_SECONDS = 1.0
 #: On the agenda the number of no batch: to make batches of what waits.
 _GATHER = 0
 _HEADERS = {"User-Agent": "SendGrid Event API", "Content-Type": "application/json"}
@@ -33,56 +29,41 @@ class EventPusher:
     def __init__(self, store: Store, events: Events, webhook: Webhook, faults: Faults) -> None:
         self._store, self._events, self._webhook, self._faults = store, events, webhook, faults
         self._batches = Batches(store.database, store.clock)
-        self._agenda = Agenda(store.clock)
-        self._threads: list[threading.Thread] = []
+        self._crew = Crew("events", store.clock, self._look_at)
+        self._agenda = self._crew.agenda
         self.settings = Settings()
 
     def start(self) -> None:
         """Begin, first of all with what an earlier process left."""
         self._events.wake = self._wake
-        self._store.clock.on_advance(self._agenda.look_at_the_clock)
-        self._agenda.wake(_GATHER, 0)
-        for batch_n in self._batches.numbers():
-            self._agenda.wake(batch_n, 0)
-        for number in range(_THREADS):
-            name = f"sandbox-events-{number}"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        batches = [(batch_n, 0) for batch_n in self._batches.numbers()]
+        self._crew.start([(_GATHER, 0), *batches])
 
     def stop(self) -> None:
-        self._agenda.close()
-        end = time.monotonic() + _STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        self._crew.stop()
 
     def _wake(self) -> None:
         wait_ms = int(1000 * self.settings.sendgrid_batch_seconds)
         self._agenda.wake(_GATHER, self._store.clock.now_ms() + wait_ms)
 
-    def _work(self) -> None:
-        with requests.Session() as session:
-            session.trust_env = False  # a proxy has no business with receivers of a local sandbox
-            while (number := self._agenda.take()) is not None:
-                if number == _GATHER:
-                    self._gather()
-                else:
-                    self._look_at(number, session)
-                if self._agenda.closed:
-                    return
-                left = None if number == _GATHER else self._batches.find(number)
-                self._agenda.give_back(number, None if left is None else left.due_ms)
+    def _look_at(self, number: int, session: requests.Session) -> int | None:
+        if number == _GATHER:
+            self._gather()
+            return None
+        self._bring(number, session)
+        left = None if self._crew.stopped else self._batches.find(number)
+        return None if left is None else left.due_ms
 
     def _gather(self) -> None:
         """Make batches of all that waits."""
         most = self.settings.sendgrid_batch_events
-        while not self._agenda.closed:
+        while not self._crew.stopped:
             batch_n = self._batches.gather(most)
             if batch_n is None:
                 return
             self._agenda.wake(batch_n, 0)
 
-    def _look_at(self, batch_n: int, session: requests.Session) -> None:
+    def _bring(self, batch_n: int, session: requests.Session) -> None:
         batch = self._batches.find(batch_n)
         if batch is None or batch.due_ms > self._store.clock.now_ms():
             return
@@ -123,7 +104,7 @@ class EventPusher:
             status = self._post(session, url, body, headers)
         if kind == "push_unanswered":
             status = NO_ANSWER
-        if not self._agenda.closed:  # else the store may be closed by now; the row stays
+        if not self._crew.stopped:  # else the store may be closed by now; the row stays
             self._note(batch, status)
 
     def _post(
