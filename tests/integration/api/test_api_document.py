@@ -58,8 +58,13 @@ CHECKED_BY_MODELS = (
 REJECTED = ["400", "401", "403", "404", "405", "406", "413", "422"]
 ACCEPTED = ["2xx", "401", "403", "404", "409", "422"]
 
+#: Whether time is no matter: `make test-long`.
+THOROUGH = examples().max_examples > 100
+
 CONFIG = SchemathesisConfig.from_dict(
     {
+        # All that the document allows or forbids, one by one; else some at random.
+        "phases": {"coverage": {"enabled": THOROUGH}},
         "dictionaries": {
             "users": {"values": USERS},
             "jobs": {"values": JOBS},
