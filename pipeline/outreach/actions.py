@@ -17,8 +17,10 @@ from pymongo.client_session import ClientSession
 from models import ScheduledAction
 from models.outreach import ACTION_OPEN
 from pipeline.config import settings
+from pipeline.errors import Permanent
 from pipeline.outreach import decisions
 from pipeline.outreach.batches import Batch, Walk
+from pipeline.outreach.quiet_hours import zone_of
 from pipeline.outreach.stepping import position
 from pipeline.stores import Row, collection
 
@@ -175,7 +177,7 @@ def _send(batch: Batch, one: Wanted, now: datetime) -> Row:
     """Return what a send has beside what any action has."""
     walk = one.walk
     node, contact = walk.plan.node(walk.row["node_id"]), batch.contact(walk) or {}
-    zone = contact.get("time_zone") or walk.plan.time_zone
+    zone = _zone(contact, walk)
     planned = decisions.send_time(walk.plan, node, walk.row["node_entered_at"], zone, now)
     domain = (contact.get("email") or "").rpartition("@")[2] if node.channel == "email" else ""
     return {
@@ -188,6 +190,14 @@ def _send(batch: Batch, one: Wanted, now: datetime) -> Row:
         # What tells whether it is quiet where the contact is.
         "data": {"plan_version": walk.row["plan_version"], "time_zone": zone},
     }
+
+
+def _zone(contact: Row, walk: Walk) -> str:
+    """Return the zone of a contact; the plan's if it has none, or one that is no more."""
+    try:
+        return zone_of(contact.get("time_zone") or walk.plan.time_zone).key
+    except Permanent:
+        return walk.plan.time_zone
 
 
 def _sender(one: Wanted) -> str:

@@ -28,15 +28,16 @@ from pipeline.queues import OUTREACH_SEND
 from pipeline.stores import Row, collection
 from pipeline.words import counted
 
-#: What is queued in one go, and for how long one job goes on.
+#: What is queued in one go, and for how long one job goes on: others wait for its worker thread.
 MOST_AT_ONCE = 500
-MOST_SECONDS = 20.0
+MOST_SECONDS = 1.0
 #: What is due within this is queued, to be sent on the moment.
 AHEAD = timedelta(seconds=1.5)
 #: When to look again while jobs of this sender still run, or enough of all senders wait.
 SOON = timedelta(seconds=1)
 #: When to look again at what a paused campaign has left in the line.
 LATER = timedelta(minutes=1)
+_TURN = "its turn comes when its sender may send more"
 
 
 @dataclass(slots=True)
@@ -92,18 +93,27 @@ def _hold(line: _Line, tenant: Row | None, now: datetime) -> str | None:
     why = why_held(line.sender, tenant, now)
     if why is None:
         return None
-    collection(ScheduledAction).update_many(
-        line.due | {"due_at": {"$lte": now + horizon()}, "because": {"$ne": why}},
-        {"$set": {"because": why, "updated_at": now}},
-    )
+    _say(line, why, now)
     hold_until = line.sender.get("hold_until")
     if hold_until and hold_until > now:
         line.look_again(hold_until)
     return f"held: {why}"
 
 
+def _say(line: _Line, why: str, now: datetime) -> None:
+    """Say why they wait of those that are next in the line: of all would take too long."""
+    due = line.due | {"due_at": {"$lte": now}}
+    first = collection(ScheduledAction).find(due, {"because": 1}).sort("due_at", ASCENDING)
+    others = [row["_id"] for row in first.limit(MOST_AT_ONCE) if row.get("because") != why]
+    if others:
+        collection(ScheduledAction).update_many(
+            {"_id": {"$in": others}, "status": "pending"},
+            {"$set": {"because": why, "updated_at": now}},
+        )
+
+
 def _move(line: _Line, tenant: Row | None) -> str:
-    """Queue what there is room for."""
+    """Queue what there is room for, and say of the rest that it waits for its turn."""
     while (room := _room(line, tenant)) > 0:
         now = datetime.now(UTC)
         batch = _due(line, now, min(room, MOST_AT_ONCE))
@@ -113,6 +123,8 @@ def _move(line: _Line, tenant: Row | None) -> str:
         _queue(line, _ready(line, batch, now), now)
         if time.monotonic() >= line.until:
             raise Unfinished
+    else:
+        _say(line, _TURN, datetime.now(UTC))
     put_off = f", {line.put_off:,} put off" if line.put_off else ""
     return f"{counted(line.queued, 'message')} queued{put_off}"
 

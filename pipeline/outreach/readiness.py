@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.outreach import channels, plans
+from models import Tenant
+from pipeline.outreach import channels, plans, templates
 from pipeline.outreach.campaign_rows import find, sender_of
 from pipeline.outreach.plans import Plan, Problem
 from pipeline.refusals import Refused
-from pipeline.stores import Row
+from pipeline.stores import Row, collection
+
+#: Stands for the link of a message that does not exist yet.
+SOME_LINK = "https://example.org/u/link"
 
 
 class NotReady(Refused):
@@ -31,7 +35,7 @@ def readiness(tenant_id: str, campaign_id: str) -> list[Problem]:
 def problems_of(campaign: Row, plan: Plan) -> list[Problem]:
     """Return why a campaign cannot be under way with a plan."""
     found = [problem for channel in sorted(plan.channels) for problem in _sender(campaign, channel)]
-    return found or list(_unreportable(campaign, plan))
+    return found or [*_unreportable(campaign, plan), *_unset(campaign, plan)]
 
 
 def _sender(campaign: Row, channel: str) -> Iterator[Problem]:
@@ -56,3 +60,22 @@ def _unreportable(campaign: Row, plan: Plan) -> Iterator[Problem]:
         if sender is not None:
             reports[channel] = channels.of(sender).reports
     yield from plans.unreportable(plan, reports)
+
+
+def _unset(campaign: Row, plan: Plan) -> Iterator[Problem]:
+    """Yield the messages that name what the tenant or sender has not set: none could be sent."""
+    tenant = collection(Tenant).find_one({"_id": campaign["tenant_id"]})
+    for index, node in enumerate(plan.nodes):
+        if node.action != "send":
+            continue
+        sender = sender_of(campaign, node.channel or "") or {}
+        values = templates.values_of({}, sender, tenant, unsubscribe_url=SOME_LINK)
+        try:
+            templates.render(node, values)
+        except templates.MissingField as missing:
+            names = [name for name in missing.names if not name.startswith("contact.")]
+            if names:
+                said = f"nothing is set for {', '.join(names)}; set it, or take it out"
+                yield Problem(f"nodes[{index}]", said)
+        except templates.TemplateProblem:
+            continue  # this one may be about what nobody knows of a contact yet

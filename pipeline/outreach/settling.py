@@ -34,8 +34,9 @@ from pipeline.words import counted
 
 #: Enrollments of one transaction.
 AT_ONCE = 500
-#: One job goes on for so long; another follows, behind those of others.
-MOST_SECONDS = 20.0
+#: One job goes on for so long; another follows, behind the timers and senders that wait for its
+#: worker thread meanwhile: those must not be late.
+MOST_SECONDS = 1.0
 #: If nobody has gone on for so long, the tick has somebody do it.
 _LEASE = timedelta(seconds=90)
 

@@ -12,13 +12,12 @@ from models import SenderIdentity
 from pipeline.outreach import plans, suppressions, templates
 from pipeline.outreach.batches import Batch, Walk
 from pipeline.outreach.plans import Plan
+from pipeline.outreach.readiness import SOME_LINK
 from pipeline.stores import Row, collection
 
 #: Which field of a contact is its address, by channel, and what it is called.
 ADDRESS_FIELDS = {"email": "email", "sms": "phone"}
 _ADDRESSES = {"email": "e-mail address", "sms": "telephone number"}
-#: Stands for the link of a message that does not exist yet.
-_SOME_LINK = "https://example.org/u/link"
 
 
 @dataclass(slots=True)
@@ -102,7 +101,7 @@ def _unfit(walk: Walk, plan: Plan, contact: Row, checks: _Checks) -> str | None:
         if node.action != "send":
             continue
         sender = checks.senders.get(walk.campaign.get(f"{node.channel}_sender_id") or "", {})
-        values = templates.values_of(contact, sender, tenant, unsubscribe_url=_SOME_LINK)
+        values = templates.values_of(contact, sender, tenant, unsubscribe_url=SOME_LINK)
         try:
             templates.render(node, values)
         except (templates.MissingField, templates.TemplateProblem) as problem:

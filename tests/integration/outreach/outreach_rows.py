@@ -19,6 +19,7 @@ from models import (
     SenderIdentity,
 )
 from models.outreach import ACTION_OPEN
+from pipeline.errors import Unfinished
 from pipeline.outreach import advancing, campaigns, enrolling, settling
 from pipeline.outreach.transactions import transaction
 from pipeline.stores import Row, collection
@@ -98,8 +99,18 @@ def campaign(plan: Row, contact_ids: Iterable[str], **fields: Any) -> str:
     """Make a campaign that is under way, each contact at the first node; return its id."""
     campaign_id = draft(plan, contact_ids, **fields)
     campaigns.activate(TENANT, campaign_id, by=BY)
-    settling.settle(campaign_id)
+    settle(campaign_id)
     return campaign_id
+
+
+def settle(campaign_id: str) -> None:
+    """Bring the enrollments in line with their campaign, in as many jobs as that takes."""
+    while True:
+        try:
+            settling.settle(campaign_id)
+        except Unfinished:
+            continue
+        return
 
 
 def enrollment(campaign_id: str, contact_id: str) -> Row:

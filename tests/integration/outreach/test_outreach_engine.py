@@ -21,7 +21,6 @@ from pipeline.outreach import (
     enrolling,
     enrollments,
     promoting,
-    settling,
     suppressions,
     timeouts,
 )
@@ -100,13 +99,13 @@ def test_a_pause_holds_contacts_and_a_resume_makes_up_for_it() -> None:
     before = {one["_id"] for one in rows.actions(campaign)}
 
     campaigns.pause(TENANT, campaign, by=BY, reason="a wrong link")
-    settling.settle(campaign)
+    rows.settle(campaign)
     assert rows.actions(campaign) == []
     rows.happened(message, "clicked")
     assert rows.enrollment(campaign, contacts[0])["node_id"] == "first"
 
     campaigns.resume(TENANT, campaign, by=BY)
-    settling.settle(campaign)
+    rows.settle(campaign)
     assert rows.enrollment(campaign, contacts[0])["node_id"] == "thanks"
     again = {one["_id"] for one in rows.actions(campaign)}
     assert len(again) == 3
@@ -115,10 +114,10 @@ def test_a_pause_holds_contacts_and_a_resume_makes_up_for_it() -> None:
     assert "settle_due_at" not in row
 
     campaigns.pause_tenant(TENANT, by=BY)
-    settling.settle(campaign)
+    rows.settle(campaign)
     assert rows.actions(campaign) == []
     campaigns.resume_tenant(TENANT, by=BY)
-    settling.settle(campaign)
+    rows.settle(campaign)
     assert {one["_id"] for one in rows.actions(campaign)} == again
 
 
@@ -128,7 +127,7 @@ def test_a_stop_ends_all_for_good() -> None:
     message = rows.sent(campaign, contacts[0], rows.now() - HOUR / 2)
     enrollments.stop(TENANT, f"{campaign}:{contacts[1]}", by=BY, reason="asked by phone")
     campaigns.stop(TENANT, campaign, by=BY, reason="over")
-    settling.settle(campaign)
+    rows.settle(campaign)
     rows.happened(message, "clicked")
     assert {row["status"] for row in collection(Enrollment).find()} == {"stopped"}
     assert rows.actions(campaign) == []
@@ -184,8 +183,12 @@ def test_a_campaign_says_all_that_keeps_it_from_starting() -> None:
     by_smtp = rows.sender("server", provider="smtp")
     campaigns.update(TENANT, campaign, by=BY, email_sender_id=by_smtp)
     assert campaigns.readiness(TENANT, campaign) == []
+    signed = plan(send("first", body="From {{ tenant.name }} to {{ contact.company }}"))
+    campaigns.publish(TENANT, campaign, signed, by=BY)
+    [problem] = campaigns.readiness(TENANT, campaign)
+    assert (problem.path, "tenant.name" in problem.message) == ("nodes[0]", True)
     told = plan(send("first", on("delivered", "stop")))
-    assert campaigns.publish(TENANT, campaign, told, by=BY) == 2
+    assert campaigns.publish(TENANT, campaign, told, by=BY) == 3
     assert [p.path for p in campaigns.readiness(TENANT, campaign)] == ["nodes[0].transitions[0].on"]
     with pytest.raises(Gone):
         campaigns.activate("others", campaign, by=BY)
@@ -201,7 +204,7 @@ def test_a_new_plan_is_for_those_who_begin_with_it() -> None:
     done = enrolling.enroll(TENANT, campaign, [early, late, stranger], by=BY)
     assert (done.added, done.already, done.refused) == (1, 1, 1)
     assert enrolling.enroll_all(TENANT, campaign, by=BY).already == 2
-    settling.settle(campaign)
+    rows.settle(campaign)
     assert rows.enrollment(campaign, early)["node_id"] == "first"
     assert rows.enrollment(campaign, late)["node_id"] == "other"
 
@@ -210,7 +213,7 @@ def test_a_changed_sender_takes_over_what_waits() -> None:
     campaign = rows.campaign(FOLLOW_UP, rows.contacts(2))
     other = rows.sender("sender-2")
     campaigns.update(TENANT, campaign, by=BY, email_sender_id=other)
-    settling.settle(campaign)
+    rows.settle(campaign)
     assert {one["sender_id"] for one in rows.actions(campaign)} == {other}
 
 
@@ -247,13 +250,34 @@ def test_of_a_start_and_a_stop_at_once_the_stop_wins() -> None:
             act(TENANT, campaign, by=BY)
         except Permanent:
             assert act is campaigns.activate
-        settling.settle(campaign)
+        rows.settle(campaign)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(act, [campaigns.activate, campaigns.stop]))
-    settling.settle(campaign)
+    rows.settle(campaign)
     assert {row["status"] for row in collection(Enrollment).find()} == {"stopped"}
     assert rows.actions(campaign) == []
+
+
+def test_events_during_a_pause_move_contacts_before_it_or_after_it() -> None:
+    contacts = rows.contacts(8)
+    campaign = rows.campaign(FOLLOW_UP, contacts)
+    messages = [rows.sent(campaign, one, rows.now() - HOUR / 2) for one in contacts]
+
+    def pause() -> None:
+        campaigns.pause(TENANT, campaign, by=BY)
+        rows.settle(campaign)
+
+    with ThreadPoolExecutor(4) as pool:
+        events = [pool.submit(rows.happened, one, "clicked") for one in messages]
+        paused = pool.submit(pause)
+        assert not [one for one in [*events, paused] if one.exception()]
+    rows.settle(campaign)
+    assert rows.actions(campaign) == []
+    campaigns.resume(TENANT, campaign, by=BY)
+    rows.settle(campaign)
+    assert {one["node_id"] for one in rows.actions(campaign)} == {"thanks"}
+    assert len(rows.actions(campaign)) == 8
 
 
 def test_a_tick_finds_all_that_is_due_and_what_lost_its_job() -> None:

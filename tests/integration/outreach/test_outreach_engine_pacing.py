@@ -27,6 +27,8 @@ def test_no_more_become_jobs_than_their_sender_may_send() -> None:
     assert pacing.pace("sender-1") == "3 messages queued"
     assert len(rows.actions(campaign, ["queued"])) == 3
     assert pacing.pace("sender-1") == "0 messages queued"
+    waiting = rows.actions(campaign, ["pending"])
+    assert ["its turn comes" in one["because"] for one in waiting] == [True, True]
     assert len(_jobs("send_message")) == 3
     assert any(job.job_id.startswith("pace_sender:sender-1:") for job in _jobs("pace_sender"))
 

@@ -34,7 +34,7 @@ from models import (
 )
 from models.outreach import ENROLLMENT_OVER
 from pipeline.errors import Permanent
-from pipeline.outreach import advancing, campaigns, enrollments, settling, timeouts
+from pipeline.outreach import advancing, campaigns, enrollments, timeouts
 from pipeline.outreach.transactions import transaction
 from pipeline.stores import Row, collection
 
@@ -138,7 +138,7 @@ class Walks(RuleBasedStateMachine):
         """The settling may come at once, or when the next one does."""
         _try(act, self.campaign)
         if settles:
-            settling.settle(self.campaign)
+            rows.settle(self.campaign)
 
     @rule(act=st.sampled_from((campaigns.pause_tenant, campaigns.resume_tenant)))
     def somebody_acts_on_the_tenant(self, act: Any) -> None:
@@ -185,7 +185,7 @@ class Walks(RuleBasedStateMachine):
         """Once nobody holds them any more, all who are not over have something before them."""
         campaigns.resume_tenant(TENANT, by=BY)
         _try(campaigns.resume, self.campaign)
-        settling.settle(self.campaign)
+        rows.settle(self.campaign)
         scheduled = {action["enrollment_id"] for action in rows.actions(self.campaign)}
         for row in _enrollments(self.campaign):
             has_end = row["node_id"] == "rest" or row["status"] != "active"
