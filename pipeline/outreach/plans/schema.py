@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, time
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -20,8 +19,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from pipeline.outreach import time_zones
 from pipeline.outreach.plans import durations
-from pipeline.words import suggestion
+from pipeline.refusals import Refused
 
 #: The target that ends a plan without a node of its own.
 STOP = "stop"
@@ -66,11 +66,10 @@ def _no_time() -> time:
 
 
 def _zone(name: str) -> str:
-    known = available_timezones()
-    if name not in known:
-        hint = suggestion(name, known) or "; give a name such as 'Europe/Berlin'"
-        raise ValueError(f"is no IANA time zone{hint}")
-    return name
+    try:
+        return time_zones.zone(name, field="")
+    except Refused as refused:
+        raise ValueError(str(refused)) from None
 
 
 def _moment(text: str) -> str:

@@ -70,7 +70,7 @@ def test_the_example_has_nothing_wrong_with_it() -> None:
             "timezone",
             "Europe/Berln",
             "timezone",
-            "is no IANA time zone; did you mean 'Europe/Berlin'?",
+            "there is no such time zone; did you mean 'Europe/Berlin'?",
         ),
         ("timezone", None, "timezone", "is missing"),
         ("quietHours/start", "9:00", "quietHours.start", "is no time of day"),
