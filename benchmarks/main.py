@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.mailbox.steps import MailboxStep
+from benchmarks.outreach.steps import OutreachStep
 from benchmarks.queue.steps import Size, Step
 from benchmarks.web.steps import WebStep
 
@@ -137,6 +138,31 @@ def mailbox(
         steps = only or list(MailboxStep)
         results = bench.run(Path(folder), mailboxes, rate, events, rounds, steps, progress.log)
     _show("mailbox", results, as_json=as_json)
+
+
+@app.command()
+def outreach(
+    contacts: Annotated[int, typer.Option(min=10, help="Contacts of the campaign.")] = 100_000,
+    timers: Annotated[int, typer.Option(min=10, help="Contacts whose timers are timed.")] = 1000,
+    only: Annotated[
+        list[OutreachStep] | None, typer.Option(help="Measure only this; may be given again.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """A campaign from its contacts' file to their clicks, and how late timers and sends are.
+
+    Stores, sandbox, web and workers share this machine's cores; a message counts once the
+    sandbox has it, an event once its contact has moved on. No limits are set.
+
+    Example: headrace bench outreach --contacts 10000
+    """
+    from benchmarks.outreach import run as bench
+
+    progress = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
+        steps = only or list(OutreachStep)
+        results = bench.run(Path(folder), contacts, timers, steps, progress.log)
+    _show("outreach", results, as_json=as_json)
 
 
 def machine() -> str:

@@ -103,6 +103,41 @@ def mailbox(
         raise typer.Exit(FAILED)
 
 
+@app.command(
+    epilog=examples(
+        "headrace chaos outreach --seed 1..20",
+        "headrace chaos outreach --seed 7 --contacts 10 --seconds 100 --kills 5",
+    )
+)
+def outreach(
+    seed: Annotated[str, typer.Option(help="One seed, or several: 7, 1..20.")] = "1",
+    contacts: Annotated[int, typer.Option(min=1, help="Contacts in each of 4 campaigns.")] = 30,
+    seconds: Annotated[float, typer.Option(min=10, help="How long all of it goes on.")] = 110,
+    kills: Annotated[int, typer.Option(min=0, help="How many workers die.")] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """Everybody gets each message once, and nobody one that they must not get.
+
+    Starts all of it on this machine with stores of its own. Contacts open, click, reply, bounce,
+    complain and unsubscribe; webhooks come twice, late and out of order; providers fail, also
+    after they have accepted a message; clocks are put forward and back around quiet hours;
+    campaigns are paused, contacts stopped and suppressed; workers are killed between every two
+    side effects. What may have been sent and nobody knows is listed with how that stands.
+    """
+    from benchmarks.chaos.outreach import run
+    from benchmarks.chaos.outreach.plan import make_plan
+    from pipeline.cli.output import note
+
+    plans = [make_plan(number, contacts, seconds, kills) for number in _seeds(seed)]
+    verdicts = run.play_all(plans, note)
+    if as_json:
+        print_json(run.as_document(verdicts))
+    else:
+        run.print_verdicts(verdicts)
+    if not all(verdict.passed for verdict in verdicts):
+        raise typer.Exit(FAILED)
+
+
 def _seeds(text: str) -> range:
     """Return the seeds that `7` or `1..20` names.  Raises WrongUse."""
     first, dots, last = text.partition("..")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from benchmarks.mailbox import people
-from benchmarks.queue.measure import Results, rounded
+from benchmarks.queue.measure import Results, percentile, rounded
 from benchmarks.web.stage import Stage
 from models import EmailEvent, Execution, Mailbox, SyncState
 from pipeline.dispatch import send
@@ -136,16 +136,11 @@ def _rows(run: Run, per_second: float) -> Results:
     seen = sorted(row["created_at"].timestamp() - run.came_at[row["message_id"]] for row in arrived)
     acted = sorted(at - run.came_at[one] for one, at in run.acted_at.items())
     rate = f"at_{per_second:g}_per_s"
-    goal = {"target": f"below {P95_SECONDS:g}", "met": _at(acted, 0.95) < P95_SECONDS}
+    goal = {"target": f"below {P95_SECONDS:g}", "met": percentile(acted, 0.95) < P95_SECONDS}
     return {
-        f"push_to_evaluated_p50_s_{rate}": {"value": rounded(_at(seen, 0.5), 2)},
-        f"push_to_evaluated_p95_s_{rate}": {"value": rounded(_at(seen, 0.95), 2)},
-        f"push_to_acted_p50_s_{rate}": {"value": rounded(_at(acted, 0.5), 2)},
-        f"push_to_acted_p95_s_{rate}": {"value": rounded(_at(acted, 0.95), 2)} | goal,
+        f"push_to_evaluated_p50_s_{rate}": {"value": rounded(percentile(seen, 0.5), 2)},
+        f"push_to_evaluated_p95_s_{rate}": {"value": rounded(percentile(seen, 0.95), 2)},
+        f"push_to_acted_p50_s_{rate}": {"value": rounded(percentile(acted, 0.5), 2)},
+        f"push_to_acted_p95_s_{rate}": {"value": rounded(percentile(acted, 0.95), 2)} | goal,
         f"push_to_acted_worst_s_{rate}": {"value": rounded(acted[-1], 2)},
     }
-
-
-def _at(times: list[float], share: float) -> float:
-    """Return the time that `share` of them did not exceed."""
-    return times[max(0, round(len(times) * share) - 1)]

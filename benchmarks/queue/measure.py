@@ -32,3 +32,8 @@ def measured(
 def rounded(value: float, digits: int) -> float | int:
     """Return `value` with so many digits; a whole number for none."""
     return round(value, digits) if digits else round(value)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that `share` of `values`, which are sorted, do not exceed."""
+    return values[max(0, round(len(values) * share) - 1)]

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 
 from pipeline import embedded
-from pipeline.cli.up.environment import PUBSUB_TOPIC, sandbox_settings
+from pipeline.cli.up.environment import PUBSUB_TOPIC, SandboxPorts, sandbox_settings
 from pipeline.clients.keyring import new_key
 from pipeline.config import settings
 from pipeline.jobs.names import queues_with_jobs
@@ -48,28 +48,33 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, log: Log) -> Iterator[Stage]:
-    """Start it all, and point the settings of this process and its children at it."""
+def stage(folder: Path, log: Log, others: Mapping[str, str] | None = None) -> Iterator[Stage]:
+    """Start it all, and point the settings of this process and its children at it.
+
+    `others` are settings that matter to what is to be seen, by their variables.
+    """
     log("starting MongoDB, Redis, the graph, the sandbox and the web")
     with embedded.start(folder) as running:
         ports = running.ports
-        sandbox_port, web_port = ports.port_for("sandbox"), ports.port_for("web")
+        sandbox_ports, web_port = SandboxPorts.choose(ports), ports.port_for("web")
         url = f"http://127.0.0.1:{web_port}"
         os.environ.update(
             {
                 **running.settings,
-                **sandbox_settings(sandbox_port),
+                **sandbox_settings(sandbox_ports),
                 "HEADRACE_DATA_DIR": str(folder),
                 "ENCRYPTION_KEYS": new_key(),
                 "PUBLIC_BASE_URL": url,
                 "WEB_PORT": str(web_port),
                 "WORKER_METRICS_PORT": "0",
+                **(others or {}),
             }
         )
         settings.cache_clear()
         data = str(folder / "sandbox.sqlite3")
-        asked = ["-m", "pipeline.sandbox", "--port", str(sandbox_port), "--data", data]
-        with _running([sys.executable, *asked], folder / "sandbox.log"):
+        asked = [sys.executable, "-m", "pipeline.sandbox", "--data", data]
+        where = ["--port", str(sandbox_ports.http), "--smtp-port", str(sandbox_ports.smtp)]
+        with _running([*asked, *where], folder / "sandbox.log"):
             sandbox = SandboxClient(settings().google_api_base_url)
             _until(lambda: bool(sandbox.health()))
             sandbox.settings(quotas_enabled=False)

@@ -55,9 +55,9 @@ class Troupe:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Troupe]:
-    """Run the processes, and stop them in the end."""
-    command = [sys.executable, "-m", "dramatiq", "actors", "-p", "1", "-t", "6"]
+def running(folder: Path, actors: str = "actors") -> Iterator[Troupe]:
+    """Run the processes, whose workers load `actors`, and stop them in the end."""
+    command = [sys.executable, "-m", "dramatiq", actors, "-p", "1", "-t", "6"]
     children = [Child(name, command) for name in _MASTERS]
     children.append(Child("scheduler", [sys.executable, "-m", "scheduler"]))
     backoff = Backoff(first_seconds=0.5, longest_seconds=1)

@@ -1,0 +1,134 @@
+"""`headrace chaos outreach`: one seed after the other, each with tenants of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.chaos.mailbox import troupe
+from benchmarks.chaos.outreach import cast, killing, zones
+from benchmarks.chaos.outreach.checking import Verdict, at_rest, check
+from benchmarks.chaos.outreach.plan import Plan
+from benchmarks.chaos.outreach.playing import play
+from benchmarks.web.stage import Stage, stage
+from pipeline.cli.output import console, number, table
+from pipeline.config import settings
+from pipeline.sandbox.client import SandboxClient
+
+Log = Callable[[str], None]
+
+_REST_SECONDS = 240.0
+_ZONES = "zones"
+_ACTORS = "benchmarks.chaos.outreach.actors"
+#: What an operator would not set so short: a run shall be over in minutes.
+_SETTINGS = {
+    "CRON_OUTREACH": "*/2 * * * * *",
+    "LEASE_SECONDS": "4",
+    "WORKER_TIMEOUT_SECONDS": "6",
+    "SWEEP_SECONDS": "1",
+    "REQUEUE_AFTER_SECONDS": "10",
+    "PROVIDER_TIMEOUT_SECONDS": "3",
+    "OUTREACH_SEND_LEASE_SECONDS": "5",
+    "OUTREACH_PROMOTION_SECONDS": "10",
+    "WORKER_METRICS_PORT": "0",
+    "SCHEDULER_METRICS_PORT": "0",
+}
+
+
+def play_all(plans: Sequence[Plan], log: Log) -> list[Verdict]:
+    """Play the plans one after the other on one stage."""
+    before = dict(os.environ)
+    try:
+        with TemporaryDirectory(prefix="headrace-chaos-") as name:
+            folder = Path(name)
+            os.environ.update(_SETTINGS | {killing.FOLDER: name})
+            zones.put_up(folder / _ZONES)
+            with stage(folder, log) as scene, troupe.running(folder, _ACTORS):
+                return [_play(plan, scene, folder, log) for plan in plans]
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        settings.cache_clear()
+
+
+def _play(plan: Plan, scene: Stage, folder: Path, log: Log) -> Verdict:
+    began, monotonic = time.time(), time.monotonic()
+    sandbox = scene.sandbox
+    sandbox.clear_outreach()
+    sandbox.sendgrid_webhook(f"{scene.url}/webhooks/sendgrid/events")
+    log(
+        f"seed {plan.seed}: {plan.contacts} contacts in {len(plan.campaigns)} campaigns, "
+        f"{plan.kills} kills in {plan.seconds:g} s"
+    )
+    names = zones.write(folder / _ZONES, f"Chaos{plan.seed}", datetime.now(UTC))
+    players = cast.engage(plan, sandbox, names)
+    _give_faults(plan, sandbox)
+    killing.Order(time.time(), plan.seconds, plan.kills).give(folder)
+    cast.begin(players)
+    done = play(plan, players)
+    killing.cancel(folder)
+    sandbox.clear_faults()
+    log("waiting until all is at rest")
+    cast.until(partial(_is_over, players, sandbox), "rest", _REST_SECONDS)
+    verdict = check(plan.seed, players, done, sandbox)
+    places = {place: at for at, place in killing.deaths(folder)}
+    verdict.kills = sum(at > began for at, _ in killing.deaths(folder))
+    verdict.places = len(places)
+    verdict.seconds = round(time.monotonic() - monotonic, 1)
+    return verdict
+
+
+def _is_over(players: cast.Cast, sandbox: SandboxClient) -> bool:
+    left = sandbox.outreach()
+    return at_rest(players) and not (left["acts_due"] or any(left["waiting"].values()))
+
+
+def _give_faults(plan: Plan, sandbox: SandboxClient) -> None:
+    for fault in plan.faults:
+        sandbox.fault(
+            fault.kind,
+            match={"api": fault.api},
+            probability=fault.probability,
+            times=None,
+            params=dict(fault.params),
+            seed=plan.seed,
+        )
+
+
+def as_document(verdicts: list[Verdict]) -> dict[str, Any]:
+    """Return the verdicts as JSON."""
+    return {"seeds": [asdict(verdict) | {"passed": verdict.passed} for verdict in verdicts]}
+
+
+def print_verdicts(verdicts: list[Verdict]) -> None:
+    """Print a row per seed, what is unknown, and what did not hold."""
+    columns = ("seed", "s", "contacts", "received", "events", "transitions", "kills", "unknown")
+    rows = [
+        (
+            str(one.seed),
+            f"{one.seconds:g}",
+            number(one.contacts),
+            number(one.received),
+            number(one.events),
+            number(one.transitions),
+            number(one.kills),
+            number(len(one.unknown)),
+            "held" if one.passed else "FAILED",
+        )
+        for one in verdicts
+    ]
+    console().print(table("Outreach", (*columns, "verdict"), rows))
+    for one in verdicts:
+        for line in one.unknown:
+            console().print(f"seed {one.seed}: unknown: {line}", markup=False)
+        for complaint in one.examples():
+            console().print(f"seed {one.seed}: {complaint}", markup=False)
+    if verdicts:
+        console().print(f"Workers have died at {verdicts[-1].places} different places.")
