@@ -8,11 +8,11 @@ https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pymongo import ASCENDING
 
-from models import Record, SyncState
+from models import Connection, Record, SyncState
 from models.outreach import OutboundMessage, SenderIdentity
 from pipeline.outreach import mail_headers
 from pipeline.outreach.events.matching import FIELDS
@@ -69,7 +69,8 @@ def _landed(user_id: str, source: str, after: int, until: int) -> list[Row]:
 def _take(sender: Row, source: str, records: Sequence[Row]) -> int:
     """Record the replies among landed mails; return how many were new."""
     mails = [(row, _SOURCES[source](row["item"])) for row in records if _is_mail(row)]
-    replies = [(row, mail) for row, mail in mails if _may_be_reply(mail, sender)]
+    own = _own_addresses(sender)
+    replies = [(row, mail) for row, mail in mails if _may_be_reply(mail, own)]
     messages = _answered(sender, [name for _, mail in replies for name in mail.answers])
     events = [
         Event(_told(source, row, mail), message)
@@ -85,9 +86,18 @@ def _is_mail(record: Row) -> bool:
     return record.get("deleted_at") is None and ("payload" in item or "receivedDateTime" in item)
 
 
-def _may_be_reply(mail: Mail, sender: Row) -> bool:
-    by_us = mail.is_own or mail.from_address == sender["address"]
+def _may_be_reply(mail: Mail, own: Collection[str]) -> bool:
+    """Return whether a person may have answered: not a program, nor the sender once more."""
+    by_us = mail.is_own or mail.from_address in own
     return bool(mail.answers) and not by_us and not mail.is_automatic
+
+
+def _own_addresses(sender: Row) -> set[str]:
+    """Return the addresses under which the sender writes: in a thread, their own mail refers to
+    what was sent for them, too."""
+    found = collection(Connection).find({"user_id": sender["user_id"]}, {"email": 1})
+    own = {row.get("email") for row in found} | {sender["address"], sender.get("reply_to")}
+    return {address.lower() for address in own if address}
 
 
 def _answered(sender: Row, names: Iterable[str]) -> dict[str, Row]:

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import pymongo
+
 from pipeline.outreach.events.matching import rows_by
 from pipeline.outreach.events.recording import recorded
 from pipeline.outreach.events.told import Event, Told, bare_url
 
 #: Visits of one transaction.
 _CHUNK = 100
+#: A store that does not answer for so long is away; others wait behind these.
+_PATIENCE_SECONDS = 4.0
 #: What comes again within this is the same visit: programs load a page more than once.
 _MINUTE_SECONDS = 60
 
@@ -42,7 +46,12 @@ class Visit:
 
 
 def note(visits: Sequence[Visit]) -> list[bool]:
-    """Record visits; return of each whether its message is known."""
+    """Record visits; return of each whether its message is known.  Raises within seconds."""
+    with pymongo.timeout(_PATIENCE_SECONDS):
+        return _noted(visits)
+
+
+def _noted(visits: Sequence[Visit]) -> list[bool]:
     known = rows_by("_id", (visit.message_id for visit in visits))
     events = [
         Event(_told(visit), known[visit.message_id])

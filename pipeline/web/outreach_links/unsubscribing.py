@@ -24,7 +24,7 @@ from pipeline.web.outreach_links.problems import count, unavailable, unknown
 from pipeline.web.templating import render
 
 _LINK: Literal["unsubscribe"] = "unsubscribe"
-_PATIENCE_SECONDS = 8.0
+_PATIENCE_SECONDS = 5.0
 _FAILURES = (HeadraceError, PyMongoError)
 
 
