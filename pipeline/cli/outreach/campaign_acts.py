@@ -19,7 +19,7 @@ from pipeline.cli.outreach.common import (
     campaign_of,
     tell_done,
 )
-from pipeline.cli.outreach.plan_problems import documents_of
+from pipeline.cli.outreach.plan_problems import documents_of, note_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from pipeline.cli.outreach.common import (
     document_of,
     tell_done,
 )
-from pipeline.cli.outreach.plan_problems import documents_of, require_valid
+from pipeline.cli.outreach.plan_problems import documents_of, note_problems, require_valid
 
 if TYPE_CHECKING:
     pass

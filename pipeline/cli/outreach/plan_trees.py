@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -19,24 +20,20 @@ _TOLD = ("opened", "clicked", "replied", "bounced", "unsubscribed", "spam_report
 
 
 def tree_of(nodes: Sequence[NodeView], title: str) -> Tree:
-    """Return the plan from its start; a node that was met before is only named."""
+    """Return the plan from its start, each node as near to it as it can be; then only named."""
     by_id = {node.id: node for node in nodes}
     root = Tree(f"[bold]{escape(title)}[/bold]")
-    start = next((node for node in nodes if node.is_start), None)
-    if start is not None:
-        _grow(root, start, by_id, {start.id})
+    starts = [node for node in nodes if node.is_start]
+    met, waiting = {node.id for node in starts}, deque((root, node) for node in starts)
+    while waiting:
+        tree, node = waiting.popleft()
+        branch = tree.add(_node(node))
+        for edge in node.edges:
+            leads = branch.add(_edge(edge))
+            if edge.to in by_id and edge.to not in met:
+                met.add(edge.to)
+                waiting.append((leads, by_id[edge.to]))
     return root
-
-
-def _grow(tree: Tree, node: NodeView, by_id: Mapping[str, NodeView], met: set[str]) -> None:
-    branch = tree.add(_node(node))
-    for edge in node.edges:
-        branch_of_edge = branch.add(_edge(edge))
-        target = by_id.get(edge.to)
-        if target is None or edge.to in met:
-            continue
-        met.add(edge.to)
-        _grow(branch_of_edge, target, by_id, met)
 
 
 def _edge(edge: Edge) -> str:
