@@ -89,7 +89,7 @@ def used(budgets: Sequence[Budget]) -> list[int]:
 def returns(budget: Budget) -> tuple[float, list[float]]:
     """Return the time of Redis, and when each unit of a budget may be taken next, in order.
 
-    Seconds since 1970; a time of the past for what may be taken now.  Raises RedisError.
+    Seconds since 1970, that of Redis for what may be taken now.  Raises RedisError.
     """
     now_microseconds, slots = _read(budget)
     now, present = now_microseconds / _MICROSECONDS, now_microseconds // budget.slot_microseconds
@@ -100,7 +100,7 @@ def returns(budget: Budget) -> tuple[float, list[float]]:
         for _ in range(int(units))
     ]
     free = max(0, budget.limit - len(taken))
-    return now, sorted([now] * free + taken)[-budget.limit :]
+    return now, ([now] * free + sorted(taken))[-budget.limit :] if budget.limit > 0 else []
 
 
 def slot_at(budget: Budget, at: float) -> int:

@@ -80,33 +80,35 @@ def message_id(dedupe_key: str) -> str:
 
 def load(action_id: str) -> Errand | None:
     """Read an action and all that decides about it in one go; None if it is gone."""
-    stages = [{"$match": {"_id": action_id, "kind": "send"}}]
-    for name, (model, key) in _BESIDE.items():
+    stages: list[Row] = [{"$match": {"_id": action_id, "kind": "send"}}]
+    for name, (model, own, foreign) in _BESIDE.items():
         source = model._meta["collection"]
-        join = {"from": source, "localField": key, "foreignField": "_id", "as": name}
+        join = {"from": source, "localField": own, "foreignField": foreign, "as": name}
         stages.append({"$lookup": join})
-    found = list(collection(ScheduledAction).aggregate(stages))
-    if not found:
-        return None
-    [action] = found
-    beside = {name: _one(action.pop(name), action["tenant_id"]) for name in _BESIDE}
-    errand = Errand(action=action, message={}, **beside)
-    return errand.__class__(action=action, message=_message(errand), **beside)
+    for action in collection(ScheduledAction).aggregate(stages):
+        beside = {name: action.pop(name) for name in _BESIDE}
+        return Errand(
+            action, **{name: _one_of(name, rows, action) for name, rows in beside.items()}
+        )
+    return None
 
 
-_BESIDE: dict[str, tuple[Any, str]] = {
-    "enrollment": (Enrollment, "enrollment_id"),
-    "campaign": (Campaign, "campaign_id"),
-    "tenant": (Tenant, "tenant_id"),
-    "sender": (SenderIdentity, "sender_id"),
-    "contact": (Contact, "contact_id"),
+#: What is read beside an action: from where, and by which fields of both.
+_BESIDE: dict[str, tuple[Any, str, str]] = {
+    "enrollment": (Enrollment, "enrollment_id", "_id"),
+    "campaign": (Campaign, "campaign_id", "_id"),
+    "tenant": (Tenant, "tenant_id", "_id"),
+    "sender": (SenderIdentity, "sender_id", "_id"),
+    "contact": (Contact, "contact_id", "_id"),
+    "message": (OutboundMessage, "enrollment_id", "enrollment_id"),
 }
 
 
-def _one(rows: list[Row], tenant_id: str) -> Row:
-    """Return the row, if it is the tenant's: a tenant's own has it as its id."""
-    return next((row for row in rows if row.get("tenant_id", row["_id"]) == tenant_id), {})
-
-
-def _message(errand: Errand) -> Row:
-    return collection(OutboundMessage).find_one({"_id": errand.message_id}) or {}
+def _one_of(name: str, rows: list[Row], action: Row) -> Row:
+    """Return the row that is the action's and its tenant's, which itself has that as its id."""
+    wanted = {"tenant_id": action["tenant_id"]}
+    if name == "tenant":
+        wanted = {"_id": action["tenant_id"]}
+    if name == "message":
+        wanted |= {"node_id": action["node_id"], "channel": action["channel"]}
+    return next((row for row in rows if wanted.items() <= row.items()), {})
