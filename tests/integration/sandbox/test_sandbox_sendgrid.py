@@ -104,6 +104,7 @@ def test_every_recipient_of_every_personalization_gets_one(sandbox, client):
     [
         ({"personalizations": []}, "personalizations"),
         ({"personalizations": [{"to": []}]}, "personalizations.0.to"),
+        ({"personalizations": [None]}, "personalizations.0"),
         ({"personalizations": [{"to": [{"email": "x"}]}]}, "personalizations.0.to.0.email"),
         ({"personalizations": [{"to": [{"email": "a@b.cd"}] * 2}]}, "personalizations.0"),
         ({"personalizations": [{"to": [{"email": "a@b.cd"}]}] * 1001}, "personalizations"),

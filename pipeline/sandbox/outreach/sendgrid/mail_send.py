@@ -10,7 +10,6 @@ import secrets
 from dataclasses import dataclass
 from email.utils import formataddr
 from http import HTTPStatus
-from typing import Any
 
 from pipeline.sandbox.calls import Call, Reply
 from pipeline.sandbox.outreach import SENDGRID_API
@@ -47,17 +46,17 @@ class _Sending:
     @property
     def tracking(self) -> dict[str, bool]:
         """What is tracked; an account's defaults are on, but for its own unsubscribe links."""
-        given = self.body.get("tracking_settings") or {}
+        given = self.body.get("tracking_settings", {})
         defaults = {"open": True, "click": True, "subscription": True}
         return {
-            name: bool((given.get(f"{name}_tracking") or {}).get("enable", default))
+            name: bool(given.get(f"{name}_tracking", {}).get("enable", default))
             for name, default in defaults.items()
         }
 
     @property
     def group_id(self) -> int | None:
-        asm = self.body.get("asm") or {}
-        return None if asm.get("group_id") is None else int(asm["group_id"])
+        group: int | None = self.body.get("asm", {}).get("group_id")
+        return group
 
     @property
     def bypasses_suppressions(self) -> bool:
@@ -72,14 +71,14 @@ class MailSend:
 
     def send(self, call: Call) -> Reply:
         body = _body(call)
-        wrong = [*problems(body), *self._wrong_time(body)]
+        wrong = problems(body) or self._wrong_time(body)
         if wrong:
             raise bad_request(wrong)
         if not self._account.may_send_from(body["from"]["email"]):
             raise unverified_sender()
         if _is_on(body, "sandbox_mode"):
             return Reply(b"", HTTPStatus.OK)
-        not_before_ms = 1000 * int(body.get("send_at") or 0)
+        not_before_ms = 1000 * body.get("send_at", 0)
         sending = _Sending(body, secrets.token_urlsafe(16), not_before_ms)
         with call.store.database.transaction():
             self._take(sending)
@@ -91,7 +90,7 @@ class MailSend:
         if at is None:
             return []
         latest = self._inbox.clock.now_ms() // 1000 + _LATEST_SECONDS
-        if isinstance(at, int) and at <= latest:
+        if at <= latest:
             return []
         text = "Scheduled sends cannot be more than 72 hours in the future."
         return [Problem(text, "send_at", "message.send_at")]
@@ -100,7 +99,7 @@ class MailSend:
         number = 0
         for personalization in sending.body["personalizations"]:
             for kind in KINDS:
-                for person in personalization.get(kind) or ():
+                for person in personalization.get(kind, ()):
                     self._take_one(sending, personalization, person["email"], number)
                     number += 1
 
@@ -109,9 +108,9 @@ class MailSend:
     ) -> None:
         body = sending.body
         headers = _headers(sending, personalization)
-        custom = {**(body.get("custom_args") or {}), **(personalization.get("custom_args") or {})}
+        custom = {**body.get("custom_args", {}), **personalization.get("custom_args", {})}
         details = {
-            "categories": [str(name) for name in body.get("categories") or ()],
+            "categories": body.get("categories", []),
             "tracking": sending.tracking,
             "asm_group_id": sending.group_id,
             "sg_message_id": _long_id(sending.x_message_id, number),
@@ -152,7 +151,7 @@ def _body(call: Call) -> Item:
 
 
 def _is_on(body: Item, name: str) -> bool:
-    return bool(((body.get("mail_settings") or {}).get(name) or {}).get("enable"))
+    return bool(body.get("mail_settings", {}).get(name, {}).get("enable"))
 
 
 def _about(address: str, custom: Item, details: Item) -> About:
@@ -169,7 +168,7 @@ def _long_id(x_message_id: str, number: int) -> str:
 def _headers(sending: _Sending, personalization: Item) -> dict[str, str]:
     """The headers of a mail, as its recipient sees them; a Message-ID that is given stays."""
     body = sending.body
-    given = {**(body.get("headers") or {}), **(personalization.get("headers") or {})}
+    given = {**body.get("headers", {}), **personalization.get("headers", {})}
     subject = str(personalization.get("subject") or body.get("subject"))
     named = {name.lower() for name in given}
     own = {
@@ -189,12 +188,12 @@ def _headers(sending: _Sending, personalization: Item) -> dict[str, str]:
 
 
 def _shown(person: Item) -> str:
-    return formataddr((str(person.get("name") or ""), str(person["email"])))
+    return formataddr((person.get("name", ""), person["email"]))
 
 
 def _substituted(text: str, personalization: Item) -> str:
     """Legacy substitution tags, which each personalization has its own values for."""
-    values: dict[str, Any] = personalization.get("substitutions") or {}
+    values: dict[str, str] = personalization.get("substitutions", {})
     for tag, value in values.items():
-        text = text.replace(tag, str(value))
+        text = text.replace(tag, value)
     return text

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.sandbox.calls import dump_json
 from pipeline.sandbox.outreach.sendgrid.errors import Problem
+from pipeline.sandbox.outreach.sendgrid.shapes import REQUEST, misfits
 
 Item = dict[str, Any]
 
@@ -27,19 +28,23 @@ _RESERVED = frozenset(
         *("content-transfer-encoding", "subject", "reply-to", "cc", "bcc"),
     )
 )
+_HEADER_NAME = re.compile(r"[!-9;-~]+")
 _PERSONALIZATIONS, _FROM = "-Personalizations-Errors", "message.from"
 _SUBJECT, _CONTENT = "message.subject", "message.content"
 
 
 def problems(body: Item) -> list[Problem]:
     """Everything that is wrong with a request; nothing if it may be sent."""
+    wrong = list(misfits(body, REQUEST))
+    if wrong:
+        return wrong
     checks = (_personalizations, _from, _subject, _content, _notes, _headers, _template)
     return [problem for check in checks for problem in check(body)]
 
 
 def _personalizations(body: Item) -> Iterator[Problem]:
     given, field = body.get("personalizations"), "personalizations"
-    if not isinstance(given, list) or not given:
+    if not given:
         yield Problem(
             "The personalizations field is required and must have at least one personalization.",
             *(field, _PERSONALIZATIONS),
@@ -55,17 +60,14 @@ def _personalizations(body: Item) -> Iterator[Problem]:
         return
     for number, entry in enumerate(given):
         yield from _personalization(entry, f"{field}.{number}")
-    total = sum(len(_addresses(entry)) for entry in given if isinstance(entry, dict))
+    total = sum(len(_addresses(entry)) for entry in given)
     if total > MOST_RECIPIENTS:
         text = "There is a limit of 1000 total recipients (to + cc + bcc) per request."
         yield Problem(text, field, _PERSONALIZATIONS)
 
 
-def _personalization(entry: Any, field: str) -> Iterator[Problem]:
-    if not isinstance(entry, dict):
-        yield Problem("Bad Request")
-        return
-    if not isinstance(entry.get("to"), list) or not entry["to"]:
+def _personalization(entry: Item, field: str) -> Iterator[Problem]:
+    if not entry.get("to"):
         yield Problem(
             "The to array is required for all personalization objects, and must have at least"
             " one email object with a valid email address.",
@@ -84,25 +86,25 @@ def _personalization(entry: Any, field: str) -> Iterator[Problem]:
                 f" {field}.{kind} field.",
                 *(field, "message.recipient-errors"),
             )
-        seen.add(str(address).lower())
+        seen.add(address.lower())
 
 
-def _addresses(entry: Item) -> list[tuple[str, int, Any]]:
+def _addresses(entry: Item) -> list[tuple[str, int, str]]:
     """(kind, place, address) of everybody that a personalization is for."""
     return [
-        (kind, number, person.get("email") if isinstance(person, dict) else None)
+        (kind, number, person.get("email", ""))
         for kind in KINDS
-        for number, person in enumerate(entry.get(kind) or ())
+        for number, person in enumerate(entry.get(kind, ()))
     ]
 
 
-def is_address(value: Any) -> bool:
-    return isinstance(value, str) and _ADDRESS.fullmatch(value) is not None
+def is_address(text: str) -> bool:
+    return _ADDRESS.fullmatch(text) is not None
 
 
 def _from(body: Item) -> Iterator[Problem]:
-    sender = body.get("from")
-    if not isinstance(sender, dict) or not sender.get("email"):
+    address = body.get("from", {}).get("email", "")
+    if not address:
         yield Problem(
             "The from object must be provided for every email send. It is an object that"
             " requires the email parameter, but may also contain a name parameter.  e.g."
@@ -110,20 +112,17 @@ def _from(body: Item) -> Iterator[Problem]:
             ' {"email" : "example@example.com", "name" : "Example Recipient"}.',
             *("from.email", _FROM),
         )
-    elif not is_address(sender["email"]):
+    elif not is_address(address):
         text = "The from email does not contain a valid address."
         yield Problem(text, "from.email", _FROM)
-    for name in ("reply_to",):
-        value = body.get(name)
-        if value is not None and not (isinstance(value, dict) and is_address(value.get("email"))):
-            text = f"The {name} email does not contain a valid address."
-            yield Problem(text, f"{name}.email", f"message.{name}")
+    if "reply_to" in body and not is_address(body["reply_to"].get("email", "")):
+        text = "The reply_to email does not contain a valid address."
+        yield Problem(text, "reply_to.email", "message.reply_to")
 
 
 def _subject(body: Item) -> Iterator[Problem]:
-    given = body.get("personalizations")
-    entries = given if isinstance(given, list) else []
-    own = bool(entries) and all(isinstance(e, dict) and e.get("subject") for e in entries)
+    entries = body.get("personalizations", [])
+    own = bool(entries) and all(entry.get("subject") for entry in entries)
     if not body.get("subject") and not own and not body.get("template_id"):
         yield Problem(
             "The subject is required. You can get around this requirement if you use a template"
@@ -134,7 +133,7 @@ def _subject(body: Item) -> Iterator[Problem]:
 
 def _content(body: Item) -> Iterator[Problem]:
     given = body.get("content")
-    if not isinstance(given, list) or not given:
+    if not given:
         if not body.get("template_id"):
             yield Problem(
                 "Unless a valid template_id is provided, the content parameter is required."
@@ -145,8 +144,7 @@ def _content(body: Item) -> Iterator[Problem]:
         return
     kinds: list[str] = []
     for number, part in enumerate(given):
-        value = part.get("value") if isinstance(part, dict) else None
-        if not isinstance(value, str) or not value:
+        if not part.get("value"):
             text = "The content value must be a string at least one character in length."
             yield Problem(text, f"content.{number}.value", f"{_CONTENT}.value")
             continue
@@ -161,34 +159,30 @@ def _content(body: Item) -> Iterator[Problem]:
 
 def _notes(body: Item) -> Iterator[Problem]:
     """Custom args and categories."""
-    entries = [body, *(e for e in body.get("personalizations") or () if isinstance(e, dict))]
-    for entry in entries:
-        custom = entry.get("custom_args") or {}
-        if not isinstance(custom, dict):
-            yield Problem("The custom_args must be an object.", "custom_args")
-        elif len(dump_json(custom).encode()) >= MOST_CUSTOM_BYTES:
+    for entry in (body, *body.get("personalizations", ())):
+        custom = entry.get("custom_args", {})
+        if len(dump_json(custom).encode()) >= MOST_CUSTOM_BYTES:
             text = f"The custom_args must be less than {MOST_CUSTOM_BYTES:,} bytes."
             yield Problem(text, "custom_args", "message.custom_args")
-    names = body.get("categories") or []
+    names = body.get("categories", [])
     if len(names) > MOST_CATEGORIES:
         text = "You cannot have more than 10 categories per request."
         yield Problem(text, "categories", "message.categories")
     if len(set(names)) < len(names):
         yield Problem("You cannot use duplicate categories.", "categories", "message.categories")
-    if any(len(str(name)) > LONGEST_CATEGORY for name in names):
+    if any(len(name) > LONGEST_CATEGORY for name in names):
         text = "A category cannot have more than 255 characters."
         yield Problem(text, "categories", "message.categories")
 
 
 def _headers(body: Item) -> Iterator[Problem]:
-    entries = [body, *(e for e in body.get("personalizations") or () if isinstance(e, dict))]
-    for entry in entries:
-        for name, value in (entry.get("headers") or {}).items():
+    for entry in (body, *body.get("personalizations", ())):
+        for name in entry.get("headers", {}):
             if name.lower() in _RESERVED:
                 text = f"The header '{name}' is reserved and cannot be overridden."
                 yield Problem(text, f"headers.{name}", "message.headers")
-            elif not isinstance(value, str) or not name.isascii():
-                text = "The headers parameter must be an object of strings."
+            elif not _HEADER_NAME.fullmatch(name):
+                text = "The name of a header must be printable ASCII."
                 yield Problem(text, f"headers.{name}", "message.headers")
 
 
