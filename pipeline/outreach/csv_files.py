@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import IO
+from typing import IO, Self
 
 from pipeline.outreach.contact_fields import KEYS, NAMES, field_name
 from pipeline.refusals import Refused
@@ -95,6 +96,31 @@ def opened(lines: Iterable[str], mapping: Mapping[str, str] | None = None) -> Fi
     return File(_columns([one.strip() for one in headings], mapping or {}), numbered)
 
 
+class _Lines:
+    """Lines of which those can be read again that a mistake in a row has swallowed."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._again: deque[str] = deque()
+        self._of_row: list[str] = []
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self._of_row.append(line)
+        return line
+
+    def begin_row(self) -> None:
+        """Go on to another row."""
+        self._of_row.clear()
+
+    def give_back(self) -> None:
+        """Have all lines of this row be read again but its first, where the mistake is."""
+        self._again.extendleft(reversed(self._of_row[1:]))
+
+
 def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | Unreadable]]:
     """Yield the rows that are not blank with their numbers."""
     ahead = iter(lines)
@@ -102,16 +128,19 @@ def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | Unreadabl
     if sample:
         sample[0] = sample[0].removeprefix("\ufeff")
     before = csv.field_size_limit()
-    reader = csv.reader(chain(sample, ahead), delimiter=_delimiter(sample), strict=True)
+    source = _Lines(chain(sample, ahead))
+    reader = csv.reader(source, delimiter=_delimiter(sample), strict=True)
     number = 0
     while True:
         number += 1
         csv.field_size_limit(_MOST_CHARACTERS)
+        source.begin_row()
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
+            source.give_back()
             yield number, Unreadable(_why(error))
             continue
         finally:
