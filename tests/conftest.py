@@ -207,6 +207,11 @@ def sandbox(stores: None, sandbox_url: str) -> Iterator[SandboxClient]:
     client.clear_pushes()
     client.clear_topics()
     client.clear_outreach()
-    client.settings(quotas_enabled=False, quota_scale=1.0, access_token_seconds=3600)
+    client.settings(
+        quotas_enabled=False,
+        quota_scale=1.0,
+        access_token_seconds=3600,
+        sendgrid_activity_enabled=True,
+    )
     yield client
     client.close()

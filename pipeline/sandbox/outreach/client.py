@@ -35,7 +35,7 @@ class OutreachClient(ABC):
     def recipient_act(self, message_id: str, act: str, **how: Any) -> str:
         """Have the recipient of a message (its `id` in the inbox) do something now: open,
         machine_open, click (`link` number or `url`), reply (`text`), unsubscribe,
-        provider_unsubscribe, group_unsubscribe, group_resubscribe, spam.
+        provider_unsubscribe, group_unsubscribe, group_resubscribe, spam, late_bounce.
 
         Returns what came of it, such as the status of what was fetched.
         """
@@ -125,7 +125,7 @@ class OutreachClient(ABC):
     def sendgrid_events(self) -> list[Item]:
         """Every event, oldest first: its `body`, and its `state`: off (the webhook does not want
         it), waiting, batched, told, lost (by a fault), failed (never received)."""
-        return list(self._ask("GET", "sendgrid/events")["events"])
+        return list(self._stream("sendgrid/events"))
 
     def sendgrid_account(self) -> Item:
         """`senders`, `domains`, and whom it does not mail any more (`suppressions`)."""

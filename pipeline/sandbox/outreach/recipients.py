@@ -42,6 +42,8 @@ class Act(StrEnum):
     GROUP_UNSUBSCRIBE = "group_unsubscribe"
     GROUP_RESUBSCRIBE = "group_resubscribe"
     SPAM = "spam"
+    #: The recipient's server took the message, and sends it back after all.
+    LATE_BOUNCE = "late_bounce"
 
 
 @dataclass(frozen=True)

@@ -223,17 +223,18 @@ def test_the_account_has_a_budget(sandbox):
 
 
 def test_faults_before_the_mail_is_taken(sandbox):
-    match = {"api": "sendgrid", "method": "mail.send"}
+    match = {"api": "sendgrid", "method": "mail.send", "user": "ada@*"}
     sandbox.fault("status", match=match, params={"code": 429, "retry_after": 7})
     sandbox.fault("status", match=match, params={"code": 503})
     sandbox.fault("drop", match=match, params={"when": "before"})
+    assert _post(sandbox, _mail("bob@x.example")).status_code == 202
     limited = _post(sandbox, _mail())
     assert limited.status_code == 429
     assert 5 < int(limited.headers["X-RateLimit-Reset"]) - time.time() <= 8
     assert _post(sandbox, _mail()).json()["errors"][0]["message"] == "Backend Error"
     with pytest.raises(requests.RequestException):
         _post(sandbox, _mail())
-    assert sandbox.inbox() == []
+    assert [message["to"] for message in sandbox.inbox()] == ["bob@x.example"]
 
 
 def test_faults_after_the_mail_was_taken(sandbox):

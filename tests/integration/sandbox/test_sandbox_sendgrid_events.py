@@ -201,6 +201,19 @@ def test_one_click_is_tried_again_while_the_server_is_away(sandbox, told):
     )
 
 
+def test_a_late_bounce_does_not_know_its_message(sandbox, told):
+    _send(sandbox, "ada@example.org", custom_args={"outbound_message_id": "m1"})
+    [message] = sandbox.inbox("ada@example.org")
+    sandbox.recipient_act(message["id"], "late_bounce")
+    sandbox.wait_until_outreach_is_quiet()
+    [bounce] = [event for event in _events(told) if event["event"] == "bounce"]
+    assert "sg_message_id" not in bounce
+    assert (bounce["type"], bounce["outbound_message_id"]) == ("bounce", "m1")
+    assert sandbox.sendgrid_account()["suppressions"] == [
+        {"address": "ada@example.org", "kind": "bounce", "group_id": 0}
+    ]
+
+
 def test_tracking_that_is_off_tells_nothing(sandbox, told):
     off = {f"{name}_tracking": {"enable": False} for name in ("open", "click", "subscription")}
     sandbox.recipient("*", opens_after=0, clicks_after=0, unsubscribes_after=0)

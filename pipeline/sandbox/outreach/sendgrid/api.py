@@ -29,7 +29,7 @@ from pipeline.sandbox.outreach.sendgrid.errors import (
     wrong_key,
 )
 from pipeline.sandbox.outreach.sendgrid.events import Events, SendGridCarrier
-from pipeline.sandbox.outreach.sendgrid.mail_send import MailSend
+from pipeline.sandbox.outreach.sendgrid.mail_send import MailSend, first_recipient
 from pipeline.sandbox.outreach.sendgrid.pushing import EventPusher
 from pipeline.sandbox.outreach.sendgrid.webhook import Webhook
 from pipeline.sandbox.settings import Settings
@@ -102,7 +102,7 @@ class SendGrid:
             key = self._sign_in(call)
             if method is None:
                 raise not_found()
-            call.fault = self._faults.choose(call, method, None)
+            call.fault = self._faults.choose(call, method, first_recipient(call))
             fault_rules.before(call, method)
             if not method.scopes <= key:
                 raise forbidden()

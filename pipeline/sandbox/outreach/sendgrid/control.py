@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import StreamingResponse
+
 from pipeline.sandbox.fields import Fields, refuse
 from pipeline.sandbox.outreach.sendgrid.account import KINDS, SCOPES
 from pipeline.sandbox.outreach.sendgrid.api import SendGrid
@@ -61,10 +63,8 @@ class SendGridControl:
         return {"public_key": self._webhook.public_key}
 
     def _list_events(self, _: Asked) -> Any:
-        rows = self._sendgrid.events.listed()
-        return {
-            "events": [{"state": row["state"], "body": json.loads(row["body"])} for row in rows]
-        }
+        lines = (f"{json.dumps(row)}\n" for row in self._sendgrid.events.listed())
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
     # The account
 

@@ -5,9 +5,10 @@ https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.sandbox.calls import dump_json
@@ -87,11 +88,11 @@ class Events:
             **about.custom,
             "email": about.address,
             "timestamp": now_ms // 1000,
-            **({"smtp-id": about.smtp_id} if kind in _OF_DELIVERY else {}),
+            **({"smtp-id": about.smtp_id} if about.smtp_id and kind in _OF_DELIVERY else {}),
             **({"category": about.categories} if about.categories else {}),
             **event,
             "sg_event_id": event_id,
-            "sg_message_id": about.sg_message_id,
+            **({"sg_message_id": about.sg_message_id} if about.sg_message_id else {}),
         }
         state = WAITING if self.webhook.wants(kind) else OFF
         self.database.run(
@@ -104,14 +105,20 @@ class Events:
 
     def waiting(self) -> int:
         """How many events are not told yet."""
-        sql = "SELECT count(*) FROM sendgrid_events WHERE state IN (?, ?)"
-        row = self.database.row(sql, WAITING, BATCHED)
+        row = self.database.row(
+            f"SELECT (SELECT count(*) FROM sendgrid_events WHERE state = '{WAITING}') +"  # noqa: S608
+            " (SELECT count(*) FROM sendgrid_events WHERE batch_n IN"
+            " (SELECT n FROM sendgrid_batches))"
+        )
         return int(row[0]) if row else 0
 
-    def listed(self) -> list[dict[str, Any]]:
-        """Every event with its state, oldest first."""
-        rows = self.database.rows("SELECT state, body FROM sendgrid_events ORDER BY n")
-        return [{"state": state, "body": body} for state, body in rows]
+    def listed(self) -> Iterator[dict[str, Any]]:
+        """Every event with its state, oldest first, however many there are."""
+        last_n = 0
+        sql = "SELECT n, state, body FROM sendgrid_events WHERE n > ? ORDER BY n LIMIT 1000"
+        while rows := self.database.rows(sql, last_n):
+            yield from ({"state": state, "body": json.loads(body)} for _, state, body in rows)
+            last_n = rows[-1][0]
 
     def counts(self, sg_message_id: str) -> dict[str, int]:
         """How often what happened to a message."""
@@ -146,6 +153,10 @@ class SendGridCarrier:
         elif act == Act.SPAM:
             self._account.suppress(message.to, "spamreport")
             self._events.add(about(message), {"event": "spamreport"})
+        elif act == Act.LATE_BOUNCE:
+            self._account.suppress(message.to, "bounce")
+            # Asynchronous bounces do not know which message they are about.
+            self._events.add(replace(about(message), sg_message_id="", smtp_id=""), _BOUNCE)
         elif act == Act.PROVIDER_UNSUBSCRIBE and tracking["subscription"]:
             self._account.suppress(message.to, "unsubscribe")
             self._events.add(about(message), {"event": "unsubscribe"})

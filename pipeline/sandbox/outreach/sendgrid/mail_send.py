@@ -150,6 +150,15 @@ def _body(call: Call) -> Item:
     return body
 
 
+def first_recipient(call: Call) -> str | None:
+    """Whom a mail is for, which is the user that a fault can match; None if it is no mail."""
+    try:
+        body = json.loads(call.body)
+        return str(body["personalizations"][0]["to"][0]["email"]).lower()
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
 def _is_on(body: Item, name: str) -> bool:
     return bool(body.get("mail_settings", {}).get(name, {}).get("enable"))
 
