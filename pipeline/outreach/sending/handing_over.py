@@ -10,31 +10,27 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 
-from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
 from pipeline.clients.sending_errors import NotTaken, Refused, Unanswered
 from pipeline.errors import (
     Gone,
     HeadraceError,
-    LeaseLost,
     Misconfigured,
     Permanent,
     RateLimited,
 )
 from pipeline.limits import budgets
 from pipeline.metrics import OUTREACH_BUDGET_REFUSALS, OUTREACH_LATE_SECONDS
-from pipeline.outreach import actions, channels, enrollments
-from pipeline.outreach.advancing import Wake, advance
+from pipeline.outreach import actions, channels
 from pipeline.outreach.budgets import DOMAIN, of_sender, words
 from pipeline.outreach.channels import Outgoing
-from pipeline.outreach.promoting import nudge
 from pipeline.outreach.sending import outcomes, spreading
 from pipeline.outreach.sending.claiming import claim, is_spent
 from pipeline.outreach.sending.composing import compose
 from pipeline.outreach.sending.errand import Errand, load
+from pipeline.outreach.sending.heeding import heed
 from pipeline.outreach.sending.objections import Objection, last_objection, objection
-from pipeline.outreach.transactions import transaction
 from pipeline.stores import Row
 
 logger = logging.getLogger(__name__)
@@ -51,13 +47,13 @@ def send(action_id: str, sender_id: str) -> str:
         raise Gone("there is no such action")
     if errand.action.get("sender_id") != sender_id:
         return "it is in the line of another sender by now"
-    against = objection(errand, datetime.now(UTC))
-    if against is not None:
-        return _heed(errand, against)
     try:
+        against = objection(errand, datetime.now(UTC))
+        if against is not None:
+            return heed(errand, against)
         outgoing = compose(errand)
-    except Permanent as error:
-        return _heed(errand, Objection("ends", str(error), status="error", trigger="error"))
+    except Permanent as error:  # a field is missing, the time zone is none, …
+        return heed(errand, Objection("ends", str(error), status="error", trigger="error"))
     return _take_budget(errand) or _claim_and_send(errand, outgoing)
 
 
@@ -87,7 +83,7 @@ def _claim_and_send(errand: Errand, outgoing: Outgoing) -> str:
         raise
     if against is not None:
         outcomes.canceled(message, against.because)
-        return _heed(fresh, against)
+        return heed(fresh, against)
     late = (message["handed_over_at"] - errand.action["due_at"]).total_seconds()
     OUTREACH_LATE_SECONDS.labels(message["channel"]).observe(max(0.0, late))
     return _hand_over(errand, message, outgoing)
@@ -137,39 +133,3 @@ def _hand_over(errand: Errand, message: Row, outgoing: Outgoing) -> str:
         return "no answer: it will be looked whether it was sent"
     outcomes.accepted(errand, message, answer)
     return "sent"
-
-
-def _heed(errand: Errand, against: Objection) -> str:
-    """Write what comes of an objection, and return it in words."""
-    action_id, now = errand.action["_id"], datetime.now(UTC)
-    if against.kind == "idle":
-        raise LeaseLost(against.because)
-    if against.kind == "later":
-        actions.put_back([action_id], against.until or now, against.because, now)
-        return f"put off: {against.because}"
-
-    def work(session: ClientSession) -> Wake:
-        status = _ACTION_STATUS[against.kind]
-        outcomes.close_action(action_id, status, now, session, against.because)
-        if against.kind == "ends":
-            return _end(errand, against, session)
-        if against.kind == "sent":
-            return advance(session, [errand.action["enrollment_id"]], now)
-        return Wake()
-
-    nudge(transaction(work))
-    return against.because
-
-
-#: What an action is then.
-_ACTION_STATUS = {"void": "canceled", "sent": "completed", "under_way": "error", "ends": "error"}
-
-
-def _end(errand: Errand, against: Objection, session: ClientSession) -> Wake:
-    return enrollments.end_all(
-        session,
-        [errand.action["enrollment_id"]],
-        against.status,
-        trigger=against.trigger,
-        reason=against.because,
-    )

@@ -62,6 +62,8 @@ def reconcile(message_id: str) -> str:
     due_at = message.get("reconcile_due_at")
     if message["state"] != "unknown" or due_at is None or due_at > now:
         return f"nothing to look for: it is {message['state']}"
+    # Whatever becomes of this job, the next one has its time.
+    ledger.write(message, {"$set": {"reconcile_due_at": _next_ask(message, now)}})
     return _heed(message, _asked(message), now)
 
 
@@ -124,6 +126,8 @@ def _give_up_on(message: Row, now: datetime) -> Row:
 
 def _asked(message: Row) -> Found | Absent | Unsure:
     """Ask the provider for a message."""
+    if not message.get("to_address"):
+        return Unsure("its contact was forgotten")
     key = {"_id": message["sender_id"], "tenant_id": message["tenant_id"]}
     sender = collection(SenderIdentity).find_one(key)
     if sender is None or sender["provider"] != message["provider"]:
@@ -148,16 +152,21 @@ def _heed(message: Row, answer: Found | Absent | Unsure, now: datetime) -> str:
 
 
 def _wait(message: Row, because: str, now: datetime) -> str:
-    """Ask again later; the longer it is ago, the later.  In the end, leave it to a person."""
-    age = now - message["handed_over_at"]
-    fresh = {"reconciliation": f"{because}; it is looked for again", "updated_at": now}
-    if age < timedelta(hours=settings().outreach_unknown_hours):
-        fresh["reconcile_due_at"] = now + min(max(age, FIRST_ASK), LONGEST_WAIT)
-        ledger.write(message, {"$set": fresh})
+    """Say why it is looked for again; in the end, leave it to a person."""
+    if now - message["handed_over_at"] < timedelta(hours=settings().outreach_unknown_hours):
+        said = f"{because}; it is looked for again"
+        ledger.write(message, {"$set": {"reconciliation": said, "updated_at": now}})
         return because
-    fresh["reconciliation"] = f"{because}; a person has to say whether it was sent"
-    ledger.write(message, {"$set": fresh, "$unset": {"reconcile_due_at": ""}})
+    said = f"{because}; a person has to say whether it was sent"
+    over = {"$unset": {"reconcile_due_at": ""}}
+    ledger.write(message, {"$set": {"reconciliation": said, "updated_at": now}} | over)
     return "it is left to a person"
+
+
+def _next_ask(message: Row, now: datetime) -> datetime:
+    """Return when to ask again: the longer it is ago, the later."""
+    age: timedelta = now - message["handed_over_at"]
+    return now + min(max(age, FIRST_ASK), LONGEST_WAIT)
 
 
 def _found(message: Row, at: datetime, how: str, provider_id: str = "") -> None:

@@ -13,7 +13,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 from sending_rows import PROVIDERS, SENDING, Case
 
-from models import Campaign, OutboundMessage, SenderIdentity, Suppression, Tenant
+from models import Campaign, Contact, OutboundMessage, SenderIdentity, Suppression, Tenant
 from pipeline.errors import LeaseLost, Misconfigured
 from pipeline.outreach import campaigns, enrollments, sending, suppressions
 from pipeline.outreach.sending import handing_over
@@ -178,7 +178,7 @@ GATES = [
     (pause_enrollment, "canceled", "paused"),
     (stop_enrollment, "canceled", "stopped"),
     (stop_campaign, "canceled", "active"),  # the campaign's enrollments are settled by a job
-    (suppress, "error", "stopped"),
+    (suppress, "canceled", "stopped"),
     (unsubscribe, "canceled", "stopped"),
 ]
 
@@ -270,10 +270,21 @@ def test_nothing_is_sent_if_it_cannot_be_seen_whether_it_may_be(
     assert case.send() == "sent"
 
 
-def test_who_lacks_what_the_message_names_gets_none(sandbox: SandboxClient) -> None:
-    case = Case("smtp")
-    collection(rows.Contact).update_one({"_id": case.contact_id}, {"$unset": {"first_name": ""}})
-    assert "contact.first_name" in case.send()
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"$unset": {"first_name": ""}}, "contact.first_name"),
+        ({"$set": {"time_zone": "Mars/Base"}}, "time zone"),
+        ({"$unset": {"email": ""}}, "no address for email"),
+    ],
+)
+def test_who_cannot_be_written_to_gets_nothing_and_it_is_said_why(
+    sandbox: SandboxClient, change: dict[str, Any], why: str
+) -> None:
+    case = Case("smtp", quietHours={"start": "23:00", "end": "23:01"})
+    collection(Contact).update_one({"_id": case.contact_id}, change)
+    assert why in case.send()
+    assert why in case.enrollment["reason"]
     assert (case.enrollment["status"], case.action["status"]) == ("error", "error")
     assert sandbox.inbox() == []
 
