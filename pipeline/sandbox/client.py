@@ -137,10 +137,10 @@ class SandboxClient(LifeClient, MicrosoftControlClient, OutreachClient):
 
     def fault(self, kind: str, **rule: Any) -> Item:
         """Add a rule: `match`, `times` or `probability`, `params`, `seed`.  Strikes once unless
-        told otherwise; `times=None` means for ever.  Values of `match` may have wildcards.  Kinds
-        that begin with `push_` strike notifications, whose `method` is `push`; of mail and text
-        messages the `user` is the recipient.  `when` in
-        `params` says whether status, hang and drop strike before or after the work is done."""
+        told otherwise; `times=None` means for ever.  Values of `match` may have wildcards; the
+        `user` of mail and text messages is the recipient.  Kinds that begin with `push_` strike
+        notifications, whose `method` is `push`.  `when` in `params` says whether status, hang
+        and drop strike before or after the work is done."""
         return self._ask("POST", "faults", {"kind": kind} | rule)
 
     def faults(self) -> list[Item]:
