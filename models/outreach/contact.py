@@ -55,7 +55,7 @@ class Contact(Document):
                 "unique": True,
                 "partialFilterExpression": {"external_id": {"$gt": ""}},
             },
-            ("tenant_id", "-created_at"),
+            ("tenant_id", "-created_at", "-id"),
             ("tenant_id", "import_id"),
         ],
     }

@@ -51,7 +51,7 @@ class Enrollment(Document):
             ("campaign_id", "status", "id"),
             ("campaign_id", "node_id"),
             ("tenant_id", "contact_id"),
-            ("tenant_id", "status", "-updated_at"),
+            ("tenant_id", "status", "-updated_at", "-id"),
         ],
     }
 
@@ -154,7 +154,7 @@ class ScheduledAction(Document):
                 "name": "queued_at_queued",
             },
             ("enrollment_id", "status"),
-            ("campaign_id", "status", "due_at"),
+            ("campaign_id", "status", "due_at", "id"),
             {"fields": ["expires_at"], "expireAfterSeconds": 0},
         ],
     }

@@ -86,8 +86,8 @@ class OutreachDelivery(Document):
         "auto_create_index": False,
         "indexes": [
             {"fields": ["received_at"], "partialFilterExpression": {"open": True}},
-            ("-received_at",),
-            ("tenant_ids", "-received_at"),
+            ("-received_at", "-id"),
+            ("tenant_ids", "-received_at", "-id"),
             {"fields": ["expires_at"], "expireAfterSeconds": 0},
         ],
     }

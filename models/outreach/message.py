@@ -71,7 +71,7 @@ class OutboundMessage(Document):
             ("enrollment_id", "created_at"),
             ("campaign_id", "node_id", "state"),
             ("sender_id", "-sent_at"),
-            ("tenant_id", "state", "-created_at"),
+            ("tenant_id", "state", "-created_at", "-id"),
             {
                 "fields": ["tenant_id", "to_address"],
                 "partialFilterExpression": {"to_address": {"$gt": ""}},

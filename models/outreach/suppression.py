@@ -39,7 +39,7 @@ class Suppression(Document):
         "collection": "suppressions",
         "auto_create_index": False,
         "indexes": [
-            ("tenant_id", "channel", "-last_seen_at"),
+            ("tenant_id", "channel", "-last_seen_at", "-id"),
             ("tenant_id", "contact_id"),
         ],
     }
