@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -137,6 +138,21 @@ def test_a_thousand_to_one_domain_are_each_put_off_once_and_no_hour_sees_too_man
     assert max(changes.values()) == 1
     assert all(later - at > 3600 for at, later in zip(sent, sent[200:], strict=False))
     assert sent[-1] - sent[0] < 5 * 3600
+
+
+def test_jobs_that_are_refused_at_once_get_slots_of_their_own() -> None:
+    campaign_id = rows.campaign(rows.plan(rows.send("first")), rows.contacts(6))
+    tenant = TENANT | {"domain_sends_per_hour": 2}
+    budget = budgets.of_domain(rows.TENANT, tenant, "example.com")
+    assert limits.take([budget], 2) is None
+    queued = {"$set": {"status": "queued"}}
+    collection(ScheduledAction).update_many({"campaign_id": campaign_id}, queued)
+    late = rows.actions(campaign_id)
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(lambda row: spreading.spread(row, budget), late)) == [1] * 6
+    times = sorted(dues(campaign_id).values())
+    hours = [round((at - rows.now()).total_seconds() / 3840) for at in times]
+    assert hours == [1, 1, 2, 2, 3, 3]
 
 
 def dues(campaign_id: str) -> dict[str, datetime]:

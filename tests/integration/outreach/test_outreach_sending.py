@@ -67,6 +67,27 @@ def test_many_jobs_for_one_message_send_it_once(sandbox: SandboxClient) -> None:
     assert (case.message["fence"], case.message["attempts"]) == (1, 1)
 
 
+def test_a_job_that_comes_second_to_the_claim_leaves_the_message_alone(
+    sandbox: SandboxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case("smtp")
+
+    def another_claims() -> None:
+        monkeypatch.setattr(handing_over, "_last_look", _is_killed)
+        with pytest.raises(ZeroDivisionError):
+            case.send()
+
+    after(monkeypatch, "_take_budget", another_claims)
+    with pytest.raises(LeaseLost, match="somebody else has claimed this message"):
+        case.send()
+    assert (case.message["state"], case.message["fence"]) == ("sending", 1)
+    assert sandbox.inbox() == []
+
+
+def _is_killed(*_: object) -> None:
+    raise ZeroDivisionError
+
+
 def test_what_was_not_taken_is_tried_again_later_and_given_up_in_the_end(
     sandbox: SandboxClient,
 ) -> None:
