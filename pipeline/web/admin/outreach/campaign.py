@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from pipeline.outreach import campaigns as service
-from pipeline.outreach.reading import campaigns, plans, stats
+from pipeline.outreach.plans import canonical, stored
+from pipeline.outreach.reading import campaigns, plans
 from pipeline.outreach.reading.campaigns import CampaignRow
-from pipeline.outreach.reading.stats import OUTCOMES, Day
+from pipeline.outreach.reading.plans import NodeView
+from pipeline.outreach.reading.stats import OUTCOMES, Day, Stats
+from pipeline.web.admin.outreach import figures
 from pipeline.web.admin.outreach.campaigns import bar_of
 from pipeline.web.admin.outreach.common import TENANT, framed, on_tenant, url_of
 from pipeline.web.admin.outreach.drawing import drawn
@@ -56,22 +59,30 @@ def _read(visit: Visit) -> Mapping[str, Any]:
     tenant_id, campaign_id = visit.path["tenant_id"], visit.path["campaign_id"]
 
     def read(row: CampaignRow) -> dict[str, Any]:
-        view = plans.of_campaign(tenant_id, campaign_id)
+        [known] = figures.of_campaigns(tenant_id, [campaign_id])
+        nodes = known.plan.nodes if known and known.plan else _uncounted(row)
         href = f"{url_of(tenant_id)}/enrollments?campaign={segment(campaign_id)}&status="
         is_over = row.campaign["status"] == "stopped"
         return {
             "bar": bar_of(row.enrollments, href),
-            "stats": stats.of_campaign(tenant_id, campaign_id).total,
-            "plan": view,
-            "drawing": drawn(view.nodes) if view else None,
+            "known": known,
+            "stats": known.total if known else Stats(),
+            "nodes": nodes,
+            "drawing": drawn(nodes) if nodes else None,
             "problems": [] if is_over else service.readiness(tenant_id, campaign_id),
-            "days": _charted(stats.days(tenant_id, campaign_id)),
+            "days": _charted(known.days) if known else None,
         }
 
     return framed_campaign(visit, "", read) | {"outcomes": list(OUTCOMES)}
 
 
-def _charted(days: list[Day]) -> dict[str, Any]:
+def _uncounted(row: CampaignRow) -> list[NodeView]:
+    """Return the nodes of the newest plan, as if nobody were in it yet."""
+    number = row.campaign["plan_version"]
+    return plans.of_plan(canonical(stored(row.id, number))) if number else []
+
+
+def _charted(days: Sequence[Day]) -> dict[str, Any]:
     return {
         "times": [_start_of(day.day) for day in days],
         "series": [

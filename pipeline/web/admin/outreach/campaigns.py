@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.outreach import CAMPAIGN_STATUSES
 from pipeline.outreach import campaigns as service
-from pipeline.outreach.reading import campaigns, stats
+from pipeline.outreach.reading import campaigns
 from pipeline.outreach.reading.campaigns import CampaignRow
+from pipeline.web.admin.outreach import figures
 from pipeline.web.admin.outreach.common import (
     TENANT,
     framed,
@@ -22,7 +23,7 @@ from pipeline.web.admin.outreach.common import (
 from pipeline.web.pages import Done, Visit, action, page
 from pipeline.web.paths import segment
 
-#: Of each the messages are counted, which takes a while.
+#: Of each the messages are counted, which may take a while.
 _PER_PAGE = 20
 _KEPT = ("status",)
 _LABELS = {"": "All"} | {status: status.capitalize() for status in CAMPAIGN_STATUSES}
@@ -47,21 +48,24 @@ def _read(visit: Visit) -> Mapping[str, Any]:
         counts = campaigns.counts(tenant_id)
         return {
             **paged(visit, _KEPT, found),
-            "shown": [_shown(row, tenant_id) for row in found.rows],
+            "shown": _shown(tenant_id, found.rows),
             "tabs": tabs(visit, _KEPT, "status", _LABELS, counts),
         }
 
     return framed(visit, "", read) | {"status": status}
 
 
-def _shown(row: CampaignRow, tenant_id: str) -> dict[str, Any]:
-    url = f"{url_of(tenant_id)}/campaigns/{segment(row.id)}"
-    return {
-        "row": row,
-        "url": url,
-        "bar": bar_of(row.enrollments),
-        "stats": stats.of_campaign(tenant_id, row.id).total,
-    }
+def _shown(tenant_id: str, rows: Sequence[CampaignRow]) -> list[dict[str, Any]]:
+    counted = figures.of_campaigns(tenant_id, [row.id for row in rows])
+    return [
+        {
+            "row": row,
+            "url": f"{url_of(tenant_id)}/campaigns/{segment(row.id)}",
+            "bar": bar_of(row.enrollments),
+            "stats": known.total if known else None,
+        }
+        for row, known in zip(rows, counted, strict=True)
+    ]
 
 
 def bar_of(enrollments: Mapping[str, int], href: str = "") -> list[dict[str, Any]]:

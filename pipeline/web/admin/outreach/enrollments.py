@@ -7,7 +7,8 @@ from typing import Any
 
 from models.outreach import ENROLLMENT_OVER, ENROLLMENT_STATUSES
 from pipeline.outreach import enrollments as service
-from pipeline.outreach.reading import enrollments, plans, scheduled, timeline
+from pipeline.outreach.plans import stored
+from pipeline.outreach.reading import campaigns, enrollments, scheduled, timeline
 from pipeline.outreach.reading.enrollments import Filter
 from pipeline.outreach.reading.timeline import Moment
 from pipeline.web.admin.outreach.common import (
@@ -62,8 +63,13 @@ def _read(visit: Visit) -> Mapping[str, Any]:
 
 
 def _nodes(tenant_id: str, campaign_id: str) -> list[tuple[str, str]]:
-    view = plans.of_campaign(tenant_id, campaign_id) if campaign_id else None
-    return [(node.id, node.id) for node in view.nodes] if view else []
+    """Return the steps of a campaign's newest plan, to choose from."""
+    if not campaign_id:
+        return []
+    campaign = campaigns.find(tenant_id, campaign_id).campaign
+    number = campaign["plan_version"]
+    nodes = stored(campaign_id, number).nodes if number else []
+    return [(node.id, node.id) for node in nodes]
 
 
 def _reveal(visit: Visit, tenant_id: str) -> Done:
