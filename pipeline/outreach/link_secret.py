@@ -19,14 +19,23 @@ _BYTES = 32
 
 @lru_cache(maxsize=1)
 def link_secret() -> bytes:
-    """Return the secret, which this call may make.
+    """Return the secret, which this call may make; it never changes.
 
     Raises Misconfigured if ENCRYPTION_KEYS lacks the key that it is encrypted with, and what
     the store raises.
     """
-    row = collection(LinkSecret).find_one({"_id": _ID}) or _made()
+    row = _stored() or _made()
     sealed: Encrypted = row["secret"]
     return Keyring.from_settings().decrypt(sealed, _CONTEXT)
+
+
+def has_link_secret() -> bool:
+    """Return whether there is a secret: else no link was ever made."""
+    return bool(link_secret.cache_info().currsize) or _stored() is not None
+
+
+def _stored() -> Row | None:
+    return collection(LinkSecret).find_one({"_id": _ID})
 
 
 def _made() -> Row:
@@ -37,5 +46,5 @@ def _made() -> Row:
         collection(LinkSecret).insert_one(row)
     except DuplicateKeyError:
         # It was not there a moment ago, so whoever made it has committed it since.
-        return collection(LinkSecret).find_one({"_id": _ID}) or row
+        return _stored() or row
     return row

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.stores import impatience
-from pipeline.web import api, connect, health, samples, webhooks
+from pipeline.web import api, connect, health, outreach_links, samples, webhooks
 from pipeline.web.access import sign_in
 from pipeline.web.access.bodies import BodyLimit
 from pipeline.web.access.headers import SecurityHeaders, headers_for
@@ -38,6 +38,8 @@ from pipeline.web.admin import (
     workers,
 )
 from pipeline.web.admin.mailboxes import parts as mailboxes
+from pipeline.web.admin.outreach import parts as outreach
+from pipeline.web.admin.outreach.imports import MOST_BYTES, UPLOADS
 from pipeline.web.live import live_route
 from pipeline.web.pages import PageRoute, error_page
 from pipeline.web.paths import KeepSlashes
@@ -58,6 +60,7 @@ _PARTS = (
     dead_letters,
     users,
     mailboxes,
+    outreach,
     schedules,
     workers,
     subscriptions,
@@ -65,9 +68,12 @@ _PARTS = (
     settings,
     connect,
     webhooks,
+    outreach_links,
 )
+#: The longest bodies where forms are not all that is sent.
+_MOST_BYTES = {"/api/v1/": sys.maxsize, "/webhooks/": sys.maxsize, UPLOADS: MOST_BYTES}
 #: What runs beside the requests, for as long as the application does.
-_LIFESPANS = (samples.lifespan, webhooks.lifespan)
+_LIFESPANS = (samples.lifespan, webhooks.lifespan, outreach_links.lifespan)
 
 
 class Impatient:
@@ -110,8 +116,8 @@ def create_app() -> Starlette:
         middleware=[
             Middleware(Impatient),
             Middleware(SecurityHeaders),
-            # The API has a limit of its own, and refuses in its own words.
-            Middleware(BodyLimit, by_prefix={"/api/v1/": sys.maxsize}),
+            # These have limits of their own, and refuse in their own words.
+            Middleware(BodyLimit, by_prefix=_MOST_BYTES),
             Middleware(SignedIn),
             Middleware(SameOrigin),
             Middleware(KeepSlashes),

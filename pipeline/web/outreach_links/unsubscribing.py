@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from pipeline.errors import HeadraceError
 from pipeline.masking import masked_address, masked_phone
 from pipeline.outreach import links
+from pipeline.outreach.suppressions import BY_THE_PERSON
 from pipeline.outreach.unsubscribing import Standing, resubscribe, standing, unsubscribe
 from pipeline.web.outreach_links.problems import count, unavailable, unknown
 from pipeline.web.templating import render
@@ -74,6 +75,7 @@ def _page(request: Request, stands: Standing, *, asked: bool) -> str:
         sender=stands.sender,
         what="e-mail" if stands.channel == "email" else "text messages",
         reason=stands.reason,
+        is_out=stands.reason in BY_THE_PERSON,
         asked=asked,
         is_forgotten=not stands.address,
     )

@@ -121,6 +121,18 @@ def test_a_complaint_is_not_taken_back_by_a_link(web: TestClient) -> None:
     assert (why(sent), "gets no more" in page.text) == ("spam_report", True)
 
 
+def test_whoever_got_no_mail_for_another_reason_may_unsubscribe_too(web: TestClient) -> None:
+    sent = sent_message()
+    to = ("acme", "email", sent["to_address"])
+    suppressions.suppress(None, *to, reason="bounced", source="sendgrid")
+    url = path(links.unsubscribe_url(sent["_id"]))
+    assert "Unsubscribe?" in web.get(url).text
+    web.post(url, data={"wish": "unsubscribe"})
+    assert why(sent) == "unsubscribed"
+    page = web.post(url, data={"wish": "resubscribe"})
+    assert (why(sent), "another reason" in page.text) == ("bounced", True)
+
+
 def test_two_clicks_at_once_are_one_event(web: TestClient) -> None:
     sent = sent_message()
     url = path(links.unsubscribe_url(sent["_id"]))

@@ -39,7 +39,7 @@ OPEN = {
     ("GET", "/api/v1/docs"): "the document of the API",
 }
 #: Open, but each request proves by itself whom it is from; a stranger is refused.
-BY_OTHER_MEANS = ("/api/v1/", "/webhooks/", "/connect/", "/metrics")
+BY_OTHER_MEANS = ("/api/v1/", "/webhooks/", "/connect/", "/metrics", "/u/", "/o/", "/c/")
 #: 503: a webhook of something that is not set up.
 REFUSED = (400, 401, 403, 404, 405, 413, 415, 422, 503)
 
