@@ -27,6 +27,9 @@ SCOPES = {
     "mailboxes:read": "See mailboxes, what happens in them, patterns, rules and staged mail.",
     "mailboxes:reveal": "See senders and subjects in full there, which else are masked.",
     "mailboxes:write": "Approve patterns, change rules and settings, rescue mail, undo.",
+    "outreach:read": "See campaigns, senders, contacts, messages, and what came of them.",
+    "outreach:reveal": "See addresses, names and subjects in full there, which else are masked.",
+    "outreach:write": "Change and run campaigns, senders and contacts, pause, resolve, suppress.",
 }
 #: Lets scanners of source code tell a token from other text, and people too.
 PREFIX = "hr_"

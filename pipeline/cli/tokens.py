@@ -49,7 +49,7 @@ def create(
         typer.Option(
             help="Comma-separated: users:read, users:write, syncs:write, jobs:read, jobs:write, "
             "dead_letters:read, dead_letters:write, mailboxes:read, mailboxes:reveal, "
-            "mailboxes:write."
+            "mailboxes:write, outreach:read, outreach:reveal, outreach:write."
         ),
     ],
     days: Annotated[

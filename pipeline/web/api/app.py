@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from pipeline.errors import HeadraceError
-from pipeline.web.api import dead_letters, jobs, mailboxes, status, user_actions, users
+from pipeline.web.api import dead_letters, jobs, mailboxes, outreach, status, user_actions, users
 from pipeline.web.api.common import known_queries
 from pipeline.web.api.edge import Edge
 from pipeline.web.api.problems import Problem, documented
@@ -21,7 +21,7 @@ from pipeline.web.api.refusals import refused
 from pipeline.web.paths import KeepSlashes
 
 _DESCRIPTION = """\
-For programs: users and their connections, syncs, mailboxes, jobs and dead letters.
+For programs: users and their connections, syncs, mailboxes, outreach, jobs and dead letters.
 
 Send `Authorization: Bearer hr_…`; `headrace tokens create` makes a token. Every refusal is a
 problem document (RFC 9457). Lists come in pages: give `next` as `cursor`. Times are UTC.
@@ -96,7 +96,7 @@ def make_api() -> FastAPI:
     )
     for part in (users, user_actions, status, jobs, dead_letters):
         api.include_router(part.router)
-    for router in mailboxes.routers:
+    for router in (*mailboxes.routers, *outreach.routers):
         api.include_router(router)
     api.add_middleware(Edge)
     api.add_middleware(KeepSlashes)  # the outermost: what is inside sees one path

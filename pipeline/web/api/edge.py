@@ -17,9 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.jobs.current import correlate
+from pipeline.web.api.bodies import expected
 from pipeline.web.api.callers import sign_in
 from pipeline.web.api.problems import Refused, answer
-from pipeline.web.api.refusals import MOST_BODY_BYTES, refusal_of, too_large
+from pipeline.web.api.refusals import refusal_of, too_large
 from pipeline.web.stores import PATIENCE_SECONDS
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ _MOST_CORRELATION = 64
 #: A percent sign that is not followed by two hex digits.
 _BAD_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
-_JSON = re.compile(r"application/json\s*(;|$)", re.IGNORECASE)
 
 
 class Edge:
@@ -50,7 +50,8 @@ class Edge:
         answering = _Answering(send, correlation_id)
         began = time.monotonic()
         try:
-            await self._served(scope, headers, _Limited(receive), answering)
+            limited = _Limited(receive, expected(scope).most_bytes)
+            await self._served(scope, headers, limited, answering)
         except Exception as error:
             if answering.status:
                 raise
@@ -109,27 +110,28 @@ def check_request(scope: Scope, headers: Mapping[str, str]) -> None:
             raise Refused(400, f"the {what} is not UTF-8 when decoded") from None
         if _CONTROL.search(text):
             raise Refused(400, f"the {what} holds control characters; nothing here has such a name")
-    length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:20]) > MOST_BODY_BYTES:
-        raise too_large()
+    body, length = expected(scope), headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:20]) > body.most_bytes:
+        raise too_large(body.most_bytes)
     has_body = length != "0" or "transfer-encoding" in headers
-    if has_body and not _JSON.match(headers.get("content-type", "")):
-        raise Refused(415, "send the body with `Content-Type: application/json`")
+    if has_body and not body.is_sent_as(headers.get("content-type", "")):
+        raise Refused(415, f"send the body with `Content-Type: {body.media_type}`")
 
 
 class _Limited:
     """Receives a body until it is too large."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, most_bytes: int) -> None:
         self._receive = receive
+        self._most_bytes = most_bytes
         self._bytes = 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        if self._bytes > MOST_BODY_BYTES:
+        if self._bytes > self._most_bytes:
             # Of all errors, FastAPI lets only this kind through while it reads a body.
-            raise HTTPException(413)
+            raise HTTPException(413, too_large(self._most_bytes).detail)
         return message
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from fastapi.exceptions import RequestValidationError
 from pymongo.errors import ConnectionFailure, PyMongoError
@@ -13,13 +14,15 @@ from starlette.responses import JSONResponse
 
 from pipeline import errors
 from pipeline.jobs.failure import frames
+from pipeline.outreach.plans import InvalidPlan
+from pipeline.outreach.plans import Problem as PlanProblem
+from pipeline.outreach.readiness import NotReady
 from pipeline.refusals import Refused as WrongValue
-from pipeline.web.api.problems import Refused, answer, invalid, wrong_fields
+from pipeline.web.api.problems import FieldProblem, Refused, answer, invalid, wrong, wrong_fields
 from pipeline.web.stores import Store, prober, told
 
 log = logging.getLogger(__name__)
 
-MOST_BODY_BYTES = 64 * 1024
 #: After so long it is worth asking again for what failed because of a store.
 RETRY_SECONDS = 5
 
@@ -59,7 +62,7 @@ def _of_framework(error: HTTPException) -> Refused:
         case 405:
             return Refused(405, "this method does nothing here", headers=error.headers)
         case 413:
-            return too_large()
+            return Refused(413, error.detail)
     return Refused(400, "the body cannot be read as JSON in UTF-8")
 
 
@@ -76,6 +79,10 @@ def unavailable(detail: str) -> Refused:
 
 def _of_headrace(error: errors.HeadraceError) -> Refused:
     match error:
+        case InvalidPlan():
+            return wrong(problems_of_plan(error.problems))
+        case NotReady():
+            return Refused(409, str(error), errors=problems_of_plan(error.problems))
         case WrongValue():
             return _of_value(error)
         case errors.Gone():
@@ -90,6 +97,17 @@ def _of_headrace(error: errors.HeadraceError) -> Refused:
     return Refused(409, str(error))
 
 
+def problems_of_plan(found: Iterable[PlanProblem]) -> list[FieldProblem]:
+    """Return what is wrong with a plan, or with what it needs, by path."""
+    return [_at(one.path or "plan", one.message) for one in found]
+
+
+def _at(field: str, text: str) -> FieldProblem:
+    """Return a problem out of a text that says what is wrong, then how to mend it."""
+    problem, _, fix = text.partition("; ")
+    return FieldProblem(field=field, problem=problem, fix=fix or "change it")
+
+
 def _of_value(error: WrongValue) -> Refused:
     """Return the refusal of a value; what is wrong comes before how to mend it.
 
@@ -101,9 +119,9 @@ def _of_value(error: WrongValue) -> Refused:
     return invalid(error.field, problem, fix or "give another")
 
 
-def too_large() -> Refused:
+def too_large(most_bytes: int) -> Refused:
     """Return the refusal of a body that is too long."""
-    return Refused(413, f"a body is at most {MOST_BODY_BYTES} bytes; send less at once")
+    return Refused(413, f"a body here is at most {most_bytes} bytes; send less at once")
 
 
 async def refused(request: Request, error: Exception) -> JSONResponse:
