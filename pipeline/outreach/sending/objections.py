@@ -79,7 +79,9 @@ def _of_action(errand: Errand, now: datetime) -> Objection | None:
     if action["status"] not in ACTION_OPEN:
         return Objection("idle", f"the action is {action['status']}")
     if action["due_at"] > now + _EARLY:
-        return Objection("idle", "it is not due yet")
+        # What is queued was put off by others while this job was made.
+        kind: Kind = "later" if action["status"] == "queued" else "idle"
+        return Objection(kind, action.get("because") or "it is not due yet", action["due_at"])
     return None
 
 

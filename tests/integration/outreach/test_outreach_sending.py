@@ -13,7 +13,15 @@ import pytest
 from pymongo.errors import AutoReconnect
 from sending_rows import PROVIDERS, SENDING, Case
 
-from models import Campaign, Contact, OutboundMessage, SenderIdentity, Suppression, Tenant
+from models import (
+    Campaign,
+    Contact,
+    OutboundMessage,
+    ScheduledAction,
+    SenderIdentity,
+    Suppression,
+    Tenant,
+)
 from pipeline.errors import LeaseLost, Misconfigured
 from pipeline.outreach import campaigns, enrollments, sending, suppressions
 from pipeline.outreach.sending import handing_over
@@ -86,6 +94,17 @@ def test_a_job_that_comes_second_to_the_claim_leaves_the_message_alone(
 
 def _is_killed(*_: object) -> None:
     raise ZeroDivisionError
+
+
+def test_what_was_put_off_while_its_job_was_made_waits_again(sandbox: SandboxClient) -> None:
+    case = Case("smtp")
+    later = {"due_at": rows.now() + timedelta(hours=1), "because": "its turn", "status": "queued"}
+    collection(ScheduledAction).update_one({"_id": case.action_id}, {"$set": later})
+    assert case.send() == "put off: its turn"
+    assert case.action.items() >= (later | {"status": "pending"}).items()
+    with pytest.raises(LeaseLost, match="its turn"):
+        case.send()
+    assert sandbox.inbox() == []
 
 
 def test_what_was_not_taken_is_tried_again_later_and_given_up_in_the_end(
