@@ -67,7 +67,7 @@ COMMANDS = (
     Lazy(
         "outreach",
         "pipeline.cli.outreach.command:app",
-        "Campaigns: contacts, senders, what is sent and what came of it.",
+        "Campaigns: contacts, senders, what is sent, timelines.",
         LOOK,
     ),
     Lazy("verify", "pipeline.cli.verify:app", "Compare the copies with the truth.", LOOK),

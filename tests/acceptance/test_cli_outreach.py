@@ -11,6 +11,7 @@ from command_line import document, headrace
 from outreach_seed import SUBJECT, Seeded, seed
 
 from models import AuditLog, Contact, SenderIdentity
+from pipeline.cli.main import COMMANDS
 from pipeline.outreach.plans.examples import welcome
 from pipeline.stores import collection
 
@@ -52,6 +53,22 @@ def test_nobody_is_named_until_somebody_says_to_reveal_them(made: Seeded) -> Non
     [row] = collection(AuditLog).find()
     told_of = ("eve", "outreach.reveal_messages", "tenant acme", "cli")
     assert (row["actor"], row["action"], row["target"], row["origin"]) == told_of
+
+
+def test_without_a_command_it_is_told_how_it_stands(made: Seeded) -> None:
+    lines = run().stdout.splitlines()
+    assert any(line.split() == ["campaigns", "1", "draft,", "1", "active"] for line in lines)
+    assert any("1 unknown" in line for line in lines)
+    assert told()["next"]["what"].startswith("no click at")
+
+
+def test_every_command_has_examples_and_can_answer_in_json() -> None:
+    outreach = next(lazy for lazy in COMMANDS if lazy.name == "outreach").load()
+    for group_name, group in outreach.commands.items():
+        for name, command in getattr(group, "commands", {"": group}).items():
+            path = " ".join(filter(None, ("headrace outreach", group_name, name)))
+            assert path in command.epilog, path
+            assert any("--json" in parameter.opts for parameter in command.params), path
 
 
 def test_a_campaign_is_shown_as_a_tree_with_what_came_of_it(made: Seeded) -> None:

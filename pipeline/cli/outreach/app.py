@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from pipeline.cli.acting import By
-from pipeline.cli.output import AsJson, age, examples
+from pipeline.cli.output import AsJson, Cell, age, examples, number
 from pipeline.cli.outreach.common import (
     DEFAULT,
     After,
@@ -20,31 +21,72 @@ from pipeline.cli.outreach.common import (
     require_one_of,
     sender_of,
     tell,
+    tell_one,
 )
 
 if TYPE_CHECKING:
     from pipeline.outreach.reading.scheduled import ActionRow
     from pipeline.stores import Row
 
-app = typer.Typer(rich_markup_mode="rich", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode="rich")
 Campaign = Annotated[str, typer.Option(help="Only of this campaign: its id or name.")]
 
 
 @app.callback(
+    invoke_without_command=True,
     epilog=examples(
+        "headrace outreach",
         "headrace outreach campaigns",
         "headrace outreach contacts import people.csv",
         "headrace outreach campaigns create Welcome --plan welcome.json --email-sender Sales",
         "headrace outreach campaigns enroll Welcome --all",
         "headrace outreach campaigns activate Welcome",
         "headrace outreach scheduled",
-    )
+    ),
 )
-def outreach() -> None:
+def outreach(context: typer.Context, *, tenant: Tenant = DEFAULT, as_json: AsJson = False) -> None:
     """Campaigns: who is in them, what is sent to whom, and what came of it.
 
-    Addresses, names and subjects are masked unless you say --reveal.
+    Without a command, tell how it stands. Addresses, names and subjects are masked unless you
+    say --reveal.
     """
+    if context.invoked_subcommand is None:
+        _overview(tenant, as_json=as_json)
+
+
+def _overview(tenant: str, *, as_json: bool) -> None:
+    """Tell how many of everything there are, and what is next."""
+    from pipeline.outreach import tenants
+    from pipeline.outreach.reading import campaigns, messages, suppressions
+    from pipeline.outreach.reading import scheduled as reading
+
+    opened(tenant, "overview", None, reveal=False)
+    following = reading.listed(tenant, 1).rows
+    told: dict[str, Any] = {
+        "tenant": tenant,
+        "paused": tenants.get(tenant)["outreach_paused"],
+        "campaigns": campaigns.counts(tenant),
+        "messages": messages.counts(tenant),
+        "suppressed": suppressions.counts(tenant),
+        "next": _action(following[0]) if following else None,
+    }
+    rows: list[tuple[str, Cell]] = [("tenant", tenant), ("is", _state(paused=told["paused"]))]
+    rows += [(name, _counted(told[name])) for name in ("campaigns", "messages", "suppressed")]
+    if following:
+        first = told["next"]
+        due = age(first["due_at"], datetime.now(UTC))
+        rows.append(("next", f"{first['what']} to {first['who']} {due}"))
+    tell_one(told, rows, as_json=as_json)
+
+
+def _state(*, paused: bool) -> Text:
+    return Text("paused", style="yellow") if paused else Text("active", style="green")
+
+
+def _counted(counts: dict[str, int]) -> str:
+    """Return how many of each there are, without what is none."""
+    said = [f"{number(count)} {name.replace('_', ' ')}" for name, count in counts.items() if count]
+    return ", ".join(said) or "none"
 
 
 @app.command(
