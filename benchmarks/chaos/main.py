@@ -114,6 +114,7 @@ def outreach(
     contacts: Annotated[int, typer.Option(min=1, help="Contacts in each of 4 campaigns.")] = 30,
     seconds: Annotated[float, typer.Option(min=10, help="How long all of it goes on.")] = 110,
     kills: Annotated[int, typer.Option(min=0, help="How many workers die.")] = 12,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the logs.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Everybody gets each message once, and nobody one that they must not get.
@@ -129,7 +130,7 @@ def outreach(
     from pipeline.cli.output import note
 
     plans = [make_plan(number, contacts, seconds, kills) for number in _seeds(seed)]
-    verdicts = run.play_all(plans, note)
+    verdicts = run.play_all(plans, note, keep=keep)
     if as_json:
         print_json(run.as_document(verdicts))
     else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pipeline.outreach.plans import STOP, TIMER_EVENTS, Node, Plan, Transition, durations
@@ -18,6 +18,9 @@ from pipeline.outreach.quiet_hours import quiet_until
 
 #: Events that end it where the plan has no transition for them.
 ENDING = ("bounced", "spam_report", "unsubscribed", "replied")
+#: What ends it where the plan has nothing more for the contact.
+FINISHED = "finished"
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
 #: Those of them that end it whichever message they are about: the contact has spoken.
 _SPOKEN = ("spam_report", "unsubscribed", "replied")
 
@@ -91,15 +94,26 @@ def next_step(plan: Plan, position: Position, facts: Iterable[Fact], now: dateti
     if plan.node(position.node_id).action == "stop":
         return None
     known = list(facts)
-    steps = [*_event_steps(plan, position, known, now), *_timer_steps(plan, position, known, now)]
+    steps = [
+        *_event_steps(plan, position, known, now),
+        *_timer_steps(plan, position, known, now),
+        *_end_of_the_road(plan, position, known, now),
+    ]
     # min takes the first of equals: an event comes before a deadline of the same moment.
     return min(steps, key=lambda step: step.occurred_at, default=None)
 
 
 def timers(plan: Plan, position: Position, facts: Iterable[Fact]) -> list[Timer]:
-    """Return the timers that run at a position: those that nothing known has forestalled."""
+    """Return the timers that run at a position: those that nothing known has forestalled.
+
+    Where only events can lead on that must come in time, one ends when it is too late for all.
+    """
     known = list(facts)
-    return [timer for timer, _ in _running(plan, position, known)]
+    ends = _end_of_the_road(plan, position, known, _FOR_EVER)
+    return [
+        *(timer for timer, _ in _running(plan, position, known)),
+        *(Timer(end.trigger, end.occurred_at, end.reason) for end in ends),
+    ]
 
 
 def send_time(plan: Plan, node: Node, entered_at: datetime, zone: str, now: datetime) -> Planned:
@@ -126,6 +140,36 @@ def clock_of(plan: Plan, position: Position) -> datetime | None:
     """Return from when times at a position count; None while its message was not sent."""
     is_send = plan.node(position.node_id).action == "send"
     return position.sent_at if is_send else position.entered_at
+
+
+def _end_of_the_road(
+    plan: Plan, position: Position, facts: list[Fact], now: datetime
+) -> Iterator[Step]:
+    """Yield the end where nothing can lead on any more: no timer runs, no event is waited for.
+
+    It is there from when the last of what could have led on was over.
+    """
+    start = clock_of(plan, position)
+    if start is None:
+        return
+    over = [start]
+    for transition in plan.node(position.node_id).transitions:
+        closed_at = _closed_at(plan, position, transition, start, facts)
+        if closed_at is None or closed_at > now:
+            return
+        over.append(closed_at)
+    yield Step(FINISHED, None, max(over), None, "completed", "nothing leads on from here")
+
+
+def _closed_at(
+    plan: Plan, position: Position, transition: Transition, start: datetime, facts: list[Fact]
+) -> datetime | None:
+    """Return from when on a transition cannot be taken any more, or None if it can for ever."""
+    if transition.on not in TIMER_EVENTS:
+        return durations.add(start, transition.within) if transition.within else None
+    due_at = durations.add(start, plan.wait_of(transition))
+    against = [f for f in facts if _forestalls(f, position, transition.on, due_at)]
+    return min((fact.occurred_at for fact in against), default=None)
 
 
 def _event_steps(

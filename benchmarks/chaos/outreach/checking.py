@@ -71,19 +71,22 @@ class Received:
 Inbox = dict[tuple[str, str], list[Received]]
 
 
-def at_rest(cast: Cast) -> bool:
-    """Return whether nothing is on its way, and everybody is at an end or held by an unknown."""
+def unrest(cast: Cast) -> dict[str, int]:
+    """Return how much is on its way, by what it is: nothing once everybody is at an end, or held
+    by a message of which nobody knows whether it was sent."""
     whose = {"tenant_id": {"$in": cast.tenant_ids}}
-    held = _held(cast)
-    under_way = {"status": {"$nin": list(ENROLLMENT_OVER)}, "_id": {"$nin": list(held)}}
-    # Of whom a message is unknown, nothing is due; those of others are.
-    due = {"status": {"$in": list(ACTION_OPEN)}, "enrollment_id": {"$nin": list(held)}}
-    return not (
-        collection(Enrollment).count_documents(whose | under_way)
-        or collection(ScheduledAction).count_documents(whose | due)
-        or collection(OutboundMessage).count_documents(whose | {"state": "sending"})
-        or collection(OutreachDelivery).count_documents({"open": True})
-    )
+    held = {"$nin": list(_held(cast))}
+    under_way = {"status": {"$nin": list(ENROLLMENT_OVER)}, "_id": held}
+    due = {"status": {"$in": list(ACTION_OPEN)}, "enrollment_id": held}
+    counts = {
+        "contacts under way": collection(Enrollment).count_documents(whose | under_way),
+        "actions open": collection(ScheduledAction).count_documents(whose | due),
+        "messages sending": collection(OutboundMessage).count_documents(
+            whose | {"state": "sending"}
+        ),
+        "deliveries open": collection(OutreachDelivery).count_documents({"open": True}),
+    }
+    return {what: count for what, count in counts.items() if count}
 
 
 def _held(cast: Cast) -> set[str]:

@@ -37,9 +37,9 @@ class Contact:
 
     @property
     def phone(self) -> str:
-        """Where they get text messages: a number kept for fiction, from what tells them apart."""
-        digits = "".join(part for part in self.name if part.isdigit())
-        return f"+1415{int(digits) % 10_000_000:07d}"
+        """Where they get text messages: a number of New York's, by what tells them apart."""
+        seed, campaign, number = map(int, self.name[1:].split("-"))
+        return f"+12122{seed % 100:02}{campaign}{number % 1000:03}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from benchmarks.chaos.mailbox import troupe
 from benchmarks.chaos.outreach import cast, killing, zones
-from benchmarks.chaos.outreach.checking import Verdict, at_rest, check
+from benchmarks.chaos.outreach.checking import Verdict, check, unrest
 from benchmarks.chaos.outreach.plan import Plan
 from benchmarks.chaos.outreach.playing import play
 from benchmarks.web.stage import Stage, stage
@@ -24,7 +24,7 @@ from pipeline.sandbox.client import SandboxClient
 
 Log = Callable[[str], None]
 
-_REST_SECONDS = 240.0
+_REST_SECONDS = 60.0
 _ZONES = "zones"
 _ACTORS = "benchmarks.chaos.outreach.actors"
 #: What an operator would not set so short: a run shall be over in minutes.
@@ -42,11 +42,12 @@ _SETTINGS = {
 }
 
 
-def play_all(plans: Sequence[Plan], log: Log) -> list[Verdict]:
-    """Play the plans one after the other on one stage."""
+def play_all(plans: Sequence[Plan], log: Log, *, keep: bool) -> list[Verdict]:
+    """Play the plans one after the other on one stage; `keep` its folder, with all logs."""
     before = dict(os.environ)
     try:
-        with TemporaryDirectory(prefix="headrace-chaos-") as name:
+        with _folder(keep=keep) as name:
+            log(f"logs are in {name}")
             folder = Path(name)
             os.environ.update(_SETTINGS | {killing.FOLDER: name})
             zones.put_up(folder / _ZONES)
@@ -56,6 +57,12 @@ def play_all(plans: Sequence[Plan], log: Log) -> list[Verdict]:
         os.environ.clear()
         os.environ.update(before)
         settings.cache_clear()
+
+
+def _folder(*, keep: bool) -> AbstractContextManager[str]:
+    if keep:
+        return nullcontext(mkdtemp(prefix="headrace-chaos-"))
+    return TemporaryDirectory(prefix="headrace-chaos-")
 
 
 def _play(plan: Plan, scene: Stage, folder: Path, log: Log) -> Verdict:
@@ -76,8 +83,9 @@ def _play(plan: Plan, scene: Stage, folder: Path, log: Log) -> Verdict:
     killing.cancel(folder)
     sandbox.clear_faults()
     log("waiting until all is at rest")
-    cast.until(partial(_is_over, players, sandbox), "rest", _REST_SECONDS)
+    restless = _rest(players, sandbox)
     verdict = check(plan.seed, players, done, sandbox)
+    verdict.complaints[:0] = restless
     places = {place: at for at, place in killing.deaths(folder)}
     verdict.kills = sum(at > began for at, _ in killing.deaths(folder))
     verdict.places = len(places)
@@ -85,9 +93,19 @@ def _play(plan: Plan, scene: Stage, folder: Path, log: Log) -> Verdict:
     return verdict
 
 
-def _is_over(players: cast.Cast, sandbox: SandboxClient) -> bool:
-    left = sandbox.outreach()
-    return at_rest(players) and not (left["acts_due"] or any(left["waiting"].values()))
+def _rest(players: cast.Cast, sandbox: SandboxClient) -> list[str]:
+    """Wait until nothing is on its way any more; return what still is after a long time."""
+
+    def left() -> dict[str, int]:
+        told = sandbox.outreach()
+        waiting = {"acts due": told["acts_due"], "to be told": sum(told["waiting"].values())}
+        return unrest(players) | {what: count for what, count in waiting.items() if count}
+
+    try:
+        cast.until(lambda: not left(), "rest", _REST_SECONDS)
+    except TimeoutError:
+        return [f"no rest: {count} {what}" for what, count in left().items()]
+    return []
 
 
 def _give_faults(plan: Plan, sandbox: SandboxClient) -> None:

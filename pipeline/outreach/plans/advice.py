@@ -36,16 +36,17 @@ def _repeats(plan: Plan) -> Iterator[Problem]:
 
 
 def _ends(plan: Plan) -> Iterator[Problem]:
-    """Yield the nodes that contacts may stay at for good."""
+    """Yield the nodes that contacts may stay at for good: something could still happen there."""
     for index, node in enumerate(plan.nodes):
-        path, events = f"nodes[{index}].transitions", {one.on for one in node.transitions}
-        if node.action == "stop":
-            continue
-        if not events & set(TIMER_EVENTS):
-            message = "contacts of whom nothing is heard stay here; add no_open or no_click"
-            yield Problem(path, message if events else "nothing leads on: contacts stay here")
+        path, on = f"nodes[{index}].transitions", {one.on for one in node.transitions}
+        if not on - set(TIMER_EVENTS):
+            continue  # who has no timer to wait for is through
+        if not on & set(TIMER_EVENTS):
+            yield Problem(
+                path, "contacts of whom nothing is heard stay here; add no_open or no_click"
+            )
         for timer, event in TIMER_EVENTS.items():
-            if timer in events and not events & _taking(event):
+            if timer in on and not on & _taking(event):
                 yield Problem(path, f"contacts who {_DO[event]} stay here; add {event!r}")
 
 

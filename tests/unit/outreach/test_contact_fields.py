@@ -90,7 +90,7 @@ def test_a_row_that_cannot_be_read_hides_no_other() -> None:
     rows = list(opened([*text.splitlines(keepends=True), 'd@b.example,"5']).rows)
     unreadable = {n: cells.problem for n, cells in rows if isinstance(cells, Unreadable)}
     assert sorted(unreadable) == [2, 2004]
-    assert all("never closed" in problem for problem in unreadable.values())
+    assert all("marks do not match" in problem for problem in unreadable.values())
     assert rows[1] == (3, ["b@b.example", "2"])
     assert len(rows) == 2003
 

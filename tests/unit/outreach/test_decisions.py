@@ -161,7 +161,8 @@ def test_an_end_comes_unless_the_plan_says_otherwise(kind: str) -> None:
     assert went(step_at(TIMED, SENT, 5, fact(kind, 3))) == ("stopped", 3)
     own = plan_of(node("a", on(kind, "b")), node("b", action="wait"))
     assert went(step_at(own, SENT, 5, fact(kind, 3))) == ("b", 3)
-    too_late = plan_of(node("a", on(kind, "b", within="PT1H")), node("b", action="wait"))
+    late = on(kind, "b", within="PT1H"), on("delivered", "b")
+    too_late = plan_of(node("a", *late), node("b", action="wait"))
     assert went(step_at(too_late, SENT, 5, fact(kind, 3))) == ("stopped", 3)
 
 
@@ -193,7 +194,7 @@ WAIT = plan_of(
 def test_a_wait_node_heeds_what_came_of_the_last_message_before_it() -> None:
     assert went(step_at(WAIT, WAITING, 4, fact("opened", 1))) == ("b", 2)
     assert went(step_at(WAIT, WAITING, 4, fact("opened", 2.5))) == ("b", 2.5)
-    assert step_at(WAIT, WAITING, 4, fact("opened", 3.5)) is None
+    assert went(step_at(WAIT, WAITING, 4, fact("opened", 3.5))) == ("completed", 3.5)
     assert went(step_at(WAIT, WAITING, 100)) == ("c", 7)
     assert went(step_at(WAIT, Position("w", START), 100)) == ("c", 5)
 
@@ -257,3 +258,19 @@ def test_a_message_goes_out_when_the_plan_says_and_it_is_not_quiet(
     schedule: dict[str, str], now: float, zone: str, expected: Any
 ) -> None:
     assert sends_at(schedule, now, zone) == expected
+
+
+def test_who_can_go_nowhere_any_more_is_through() -> None:
+    sent = Position("a", START, START, "m")
+    alone = plan_of(node("a"))
+    assert went(step_at(alone, sent, 0)) == ("completed", 0)
+    timed = plan_of(node("a", on("no_open", "stop", after="PT3H")))
+    assert step_at(timed, sent, 1) is None
+    assert went(step_at(timed, sent, 2, fact("opened", 1))) == ("completed", 1)
+    hoping = plan_of(node("a", on("clicked", "stop"), on("no_open", "stop", after="PT3H")))
+    assert step_at(hoping, sent, 4, fact("opened", 1)) is None
+    brief = plan_of(node("a", on("opened", "stop", within="PT3H")))
+    assert [one.due_at for one in timers(brief, sent, [])] == [START + 3 * HOUR]
+    assert went(step_at(brief, sent, 4)) == ("completed", 3)
+    unsent = Position("a", START)
+    assert step_at(alone, unsent, 4) is None
