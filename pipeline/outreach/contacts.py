@@ -16,12 +16,14 @@ from pymongo.errors import DuplicateKeyError
 
 from models import Contact
 from pipeline.audit import noted
-from pipeline.errors import Gone, Permanent
+from pipeline.errors import Changed, Gone, Permanent
 from pipeline.outreach import contact_fields, forgetting
 from pipeline.outreach.contact_fields import KEYS, NAMES
 from pipeline.refusals import Refused
 from pipeline.stores import Row, collection
 
+#: Changes of one contact that are tried before somebody else's get in.
+_TRIES = 5
 _NOT_REACHED = "give an e-mail address or a telephone number: without one nothing can be sent"
 
 
@@ -56,20 +58,13 @@ def update(tenant_id: str, contact_id: str, changes: Mapping[str, Any], *, by: s
     Of `fields` only those change that are named.
     """
     wanted = contact_fields.normalized(changes)
-    before = get(tenant_id, contact_id)
-    if before.get("forgotten_at"):
-        raise Permanent("this contact was forgotten; make a new one")
-    fields = _kept({**(before.get("fields") or {}), **(wanted.pop("fields", None) or {})})
-    _require_reachable(before | wanted)
-    change: Row = {"$set": {"fields": fields, "updated_at": datetime.now(UTC)}}
-    change["$set"] |= {name: value for name, value in wanted.items() if value is not None}
-    removed = {name: "" for name, value in wanted.items() if value is None}
-    if removed:
-        change["$unset"] = removed
     with noted(by, "contact.update", f"contact {contact_id}", tenant=tenant_id) as entry:
         entry.details["changed"] = ", ".join(sorted(changes))
-        _write({"_id": contact_id, "tenant_id": tenant_id, "forgotten_at": None}, change)
-    return get(tenant_id, contact_id)
+        for _ in range(_TRIES):
+            before = get(tenant_id, contact_id)
+            if _write(before, _change(before, wanted)):
+                return get(tenant_id, contact_id)
+    raise Changed("others keep changing this contact")
 
 
 def get(tenant_id: str, contact_id: str) -> Row:
@@ -108,13 +103,29 @@ def refuse_double(details: Mapping[str, Any]) -> NoReturn:
     raise Refused(field, "another contact has it already") from None
 
 
-def _write(own: Row, change: Row) -> None:
+def _change(before: Row, wanted: Row) -> Row:
+    """Return what is to be written of a contact, as it was `before`.  Raises Refused, Permanent."""
+    if before.get("forgotten_at"):
+        raise Permanent("this contact was forgotten; make a new one")
+    fields = wanted.get("fields") or {}
+    _kept({**(before.get("fields") or {}), **fields})
+    plain = {name: value for name, value in wanted.items() if name != "fields"}
+    _require_reachable(before | plain)
+    flat = plain | {f"fields.{name}": value for name, value in fields.items()}
+    change: Row = {"$set": {"updated_at": datetime.now(UTC)}}
+    change["$set"] |= {name: value for name, value in flat.items() if value is not None}
+    removed = {name: "" for name, value in flat.items() if value is None}
+    return change | ({"$unset": removed} if removed else {})
+
+
+def _write(before: Row, change: Row) -> bool:
+    """Write a change; False if the contact is not any more as it was.  Raises Refused."""
+    same = {name: before[name] for name in ("_id", "tenant_id", "updated_at")}
     try:
-        done = collection(Contact).update_one(own, change)
+        done = collection(Contact).update_one({**same, "forgotten_at": None}, change)
     except DuplicateKeyError as error:
         refuse_double(error.details or {})
-    if not done.matched_count:
-        raise Gone("there is no such contact")
+    return bool(done.matched_count)
 
 
 def _kept(fields: Row) -> Row:

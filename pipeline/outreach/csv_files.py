@@ -21,8 +21,12 @@ from pipeline.refusals import Refused
 _DELIMITERS = ",;\t"
 #: Lines that the delimiter is found out by.
 _SAMPLE_LINES = 20
-#: A longer text in quotes has no end: its quote is a mistake.
-_MOST_CHARACTERS = 20_000
+#: A longer row has a quotation mark that is a mistake; a longer line is none of a CSV file.
+_MOST_CHARACTERS = 100_000
+_UNREADABLE = (
+    "its quotation marks do not match: one is not closed, or has text behind it; "
+    "within a text, write one as two"
+)
 _NOT_UTF8 = "the file is not in UTF-8: save it as “CSV UTF-8” and import it again"
 #: What headings are commonly called, as letters and digits alone.
 _CALLED = {
@@ -76,7 +80,7 @@ def decoded(source: IO[bytes]) -> Iterator[str]:
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
     try:
-        yield from text
+        yield from iter(lambda: text.readline(_MOST_CHARACTERS), "")
     except UnicodeDecodeError:
         raise Refused("file", _NOT_UTF8) from None
     finally:
@@ -103,6 +107,7 @@ class _Lines:
         self._lines = iter(lines)
         self._again: deque[str] = deque()
         self._of_row: list[str] = []
+        self._characters = 0
 
     def __iter__(self) -> Self:
         return self
@@ -110,11 +115,15 @@ class _Lines:
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else next(self._lines)
         self._of_row.append(line)
+        self._characters += len(line)
+        if self._characters > _MOST_CHARACTERS:
+            raise csv.Error("the row is too long")
         return line
 
     def begin_row(self) -> None:
         """Go on to another row."""
         self._of_row.clear()
+        self._characters = 0
 
     def give_back(self) -> None:
         """Have all lines of this row be read again but its first, where the mistake is."""
@@ -127,35 +136,22 @@ def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | Unreadabl
     sample = list(islice(ahead, _SAMPLE_LINES))
     if sample:
         sample[0] = sample[0].removeprefix("\ufeff")
-    before = csv.field_size_limit()
     source = _Lines(chain(sample, ahead))
     reader = csv.reader(source, delimiter=_delimiter(sample), strict=True)
     number = 0
     while True:
         number += 1
-        csv.field_size_limit(_MOST_CHARACTERS)
         source.begin_row()
         try:
             row = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:
+        except csv.Error:
             source.give_back()
-            yield number, Unreadable(_why(error))
+            yield number, Unreadable(_UNREADABLE)
             continue
-        finally:
-            csv.field_size_limit(before)
         if any(value.strip() for value in row):
             yield number, row
-
-
-def _why(error: csv.Error) -> str:
-    """Return what is wrong with a row, without what it holds."""
-    if "field larger" in str(error) or "unexpected end" in str(error):
-        return "a quotation mark is opened that is never closed"
-    if "expected after" in str(error):
-        return "there is text behind a closing quotation mark; write a quotation mark as two"
-    return "this row cannot be read as CSV"
 
 
 def _delimiter(sample: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from models import Campaign, OutboundMessage, SenderIdentity, User
 from models.outreach import SENDER_PROVIDERS, SendLimits
 from pipeline.audit import Entry, noted
-from pipeline.errors import Gone, Misconfigured, Permanent
+from pipeline.errors import Changed, Gone, Misconfigured, Permanent
 from pipeline.outreach import channels, promoting
 from pipeline.outreach.advancing import Wake
 from pipeline.outreach.contact_fields import email, phone
@@ -91,7 +91,8 @@ def verify(tenant_id: str, sender_id: str, *, by: str) -> Row:
     """Ask the provider whether it takes messages from a sender, and note what it said.
 
     Returns the sender, `verified`, or `failing` with the reason.  Raises Refused for a
-    disabled one, Gone, and Transient or RateLimited if the provider did not answer.
+    disabled one, Gone, and Transient or RateLimited if the provider did not answer, or somebody
+    has changed the sender meanwhile.
     """
     sender = get(tenant_id, sender_id)
     if sender["status"] == "disabled":
@@ -102,9 +103,11 @@ def verify(tenant_id: str, sender_id: str, *, by: str) -> Row:
             channels.of(sender).verify(sender)
         except (Misconfigured, Permanent, Gone) as refused:
             entry.details["status"] = "failing"
-            return _write(sender, {"status": "failing", "status_reason": str(refused)})
+            told = {"status": "failing", "status_reason": str(refused)}
+            return _write(sender, told, as_it_was=True)
         found = {"status": "verified", "verified_at": now}
-        return _woken(_write(sender, found | {"status_reason": None, "hold_until": None}))
+        found |= {"status_reason": None, "hold_until": None}
+        return _woken(_write(sender, found, as_it_was=True))
 
 
 def disable(tenant_id: str, sender_id: str, *, by: str, reason: str = "") -> Row:
@@ -236,18 +239,25 @@ def _valid(row: Row) -> Row:
     return validated(parsed(SenderIdentity, {**plain, "id": row["_id"]}))
 
 
-def _write(sender: Row, changes: Row) -> Row:
-    """Write what changes, where None removes it, and return the sender.  Raises Refused, Gone."""
+def _write(sender: Row, changes: Row, *, as_it_was: bool = False) -> Row:
+    """Write what changes, where None removes it, and return the sender.
+
+    Raises Refused, Gone, and Changed if it is not `as_it_was` any more.
+    """
     change: Row = {"$set": {"updated_at": datetime.now(UTC)}}
     change["$set"] |= {name: value for name, value in changes.items() if value is not None}
     removed = {name: "" for name, value in changes.items() if value is None}
     if removed:
         change["$unset"] = removed
     own = {"_id": sender["_id"], "tenant_id": sender["tenant_id"]}
+    if as_it_was:
+        own["updated_at"] = sender["updated_at"]
     try:
-        collection(SenderIdentity).update_one(own, change)
+        done = collection(SenderIdentity).update_one(own, change)
     except DuplicateKeyError:
         raise Refused("address", _DOUBLE) from None
+    if as_it_was and not done.matched_count:
+        raise Changed("the sender was changed meanwhile: verify it again")
     return get(str(sender["tenant_id"]), str(sender["_id"]))
 
 

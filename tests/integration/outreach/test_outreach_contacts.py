@@ -13,6 +13,7 @@ from outreach_rows import (
     contacts,
     enrollment,
     happened,
+    on,
     plan,
     send,
     sender,
@@ -81,7 +82,7 @@ def test_a_contact_is_kept_in_one_form_and_changed_by_field() -> None:
 def test_forgetting_a_contact_leaves_nothing_that_says_who_it_was() -> None:
     [contact_id] = contacts(prefix="person", phone="+4930901820")
     [other] = contacts(prefix="other")
-    campaign_id = campaign(plan(send("hello")), [contact_id, other])
+    campaign_id = campaign(plan(send("hello", on("replied", "stop"))), [contact_id, other])
     message_id = sent(campaign_id, contact_id)
     address = service.get(TENANT, contact_id)["email"]
     collection(OutboundMessage).update_one(

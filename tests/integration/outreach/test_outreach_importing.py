@@ -61,7 +61,7 @@ def test_good_rows_come_in_and_the_others_are_reported_by_row() -> None:
     assert problems[8] == ("time_zone", "there is no such time zone; did you mean 'Europe/Berlin'?")
     assert problems[9] == ("email", "row 2 has the same email")
     assert "6 values" in problems[11][1]
-    assert "closing quotation mark" in problems[12][1]
+    assert "quotation marks do not match" in problems[12][1]
     assert problems[14] == ("phone", "row 2 has the same phone")
     assert "shop.example" not in str(report["problems"])
     kept = contacts()
