@@ -85,6 +85,8 @@ def _without(raw: Mapping[str, Any], errors: Iterable[Any]) -> Plan | None:
     """Return a plan without what is wrong, to see what else is; None if that leaves none."""
     rest = deepcopy(dict(raw))
     for error in errors:
+        if not error["loc"]:  # one of its names holds half a character
+            return None
         *way, last = error["loc"]
         part: Any = rest
         if error["type"] != "extra_forbidden" and last not in _LEFT_OUT:
