@@ -54,8 +54,7 @@ def _forget_suppressed(session: ClientSession, mine: Row) -> None:
     for field, channel in _ADDRESSES.items():
         if row.get(field):
             suppressions.forget(session, mine["tenant_id"], channel, row[field])
-    anonymous = {"$unset": {"address": "", "note": ""}}
-    collection(Suppression).update_many(mine, anonymous, session=session)
+    collection(Suppression).update_many(mine, suppressions.NAMELESS, session=session)
 
 
 def _forget_messages(session: ClientSession, mine: Row) -> int:

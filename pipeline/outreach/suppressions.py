@@ -18,6 +18,7 @@ from pipeline.errors import Gone
 from pipeline.outreach import enrollments, suppression_rows
 from pipeline.outreach.advancing import Wake
 from pipeline.outreach.suppression_rows import (
+    STRONGEST_FIRST,
     Objection,
     address_hash,
     normalized,
@@ -27,6 +28,8 @@ from pipeline.outreach.transactions import transaction
 from pipeline.stores import Row, collection
 
 __all__ = [
+    "BY_THE_PERSON",
+    "NAMELESS",
     "Objection",
     "add",
     "address_hash",
@@ -42,6 +45,12 @@ __all__ = [
     "why_suppressed",
 ]
 
+#: Takes out of a row what may name somebody.
+NAMELESS: Row = {
+    "$unset": dict.fromkeys(
+        ("address", "note", *(f"grounds.{reason}.note" for reason in STRONGEST_FIRST)), ""
+    )
+}
 #: Said by the person: they stop all that the tenant has under way for them.
 BY_THE_PERSON = frozenset({"unsubscribed", "spam_report"})
 #: Which field of a contact has the address.
@@ -178,7 +187,7 @@ def lift(tenant_id: str, row_id: str, *, by: str) -> None:
 def forget(session: ClientSession | None, tenant_id: str, channel: str, address: str) -> None:
     """Keep that an address is suppressed, but not the address."""
     key = {"_id": suppression_id(tenant_id, channel, address)}
-    collection(Suppression).update_one(key, {"$unset": {"address": ""}}, session=session)
+    collection(Suppression).update_one(key, NAMELESS, session=session)
 
 
 def _contacts(session: ClientSession, objection: Objection) -> list[str]:

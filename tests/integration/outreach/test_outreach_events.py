@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from told_events import HOUR, deliver, entry, sent_message, tell
 
-from models import Enrollment
+from models import AuditLog, Enrollment
 from models.outreach import OutboundMessage, OutreachDelivery, OutreachEvent, Suppression
+from pipeline.errors import Gone
 from pipeline.outreach import campaigns, events, suppressions
 from pipeline.stores import Row, collection
 
@@ -282,3 +283,19 @@ def _end_after(kinds: Sequence[str], order: Sequence[int]) -> Row:
 
 
 _TIMES = ("delivered_at", "opened_at", "clicked_at", "bounced_at", "unsubscribed_at")
+
+
+def test_of_a_forgotten_address_only_its_hash_stays_suppressed() -> None:
+    to = ("acme", "email", "ada@a.example")
+    for reason in ("manual", "bounced"):
+        suppressions.suppress(None, *to, reason=reason, source="admin", note="asked by Ada")
+    suppressions.forget(None, *to)
+    [row] = collection(Suppression).find()
+    assert "ada" not in str(row).lower()
+    assert suppressions.why_suppressed(*to) == "bounced"
+    suppressions.lift("acme", row["_id"], by="grace")
+    [audited] = collection(AuditLog).find({"action": "suppression.lift"})
+    assert (audited["actor"], audited["outcome"]) == ("grace", "done")
+    assert suppressions.why_suppressed(*to) is None
+    with pytest.raises(Gone):
+        suppressions.lift("other", row["_id"], by="grace")
