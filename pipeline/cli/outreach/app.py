@@ -71,7 +71,9 @@ def _overview(tenant: str, *, as_json: bool) -> None:
         "next": _action(following[0]) if following else None,
     }
     rows: list[tuple[str, Cell]] = [("tenant", tenant), ("is", _state(paused=told["paused"]))]
-    rows += [(name, _counted(told[name])) for name in ("campaigns", "messages", "suppressed")]
+    rows.append(("campaigns", _counted(told["campaigns"])))
+    rows.append(("messages not sent", _counted(told["messages"])))
+    rows.append(("suppressed", _counted(told["suppressed"])))
     if following:
         first = told["next"]
         due = age(first["due_at"], datetime.now(UTC))

@@ -24,7 +24,12 @@ _STATUS_TONES = {
     "error": "bad",
 }
 #: What somebody did to an enrollment, or it to itself, by trigger.
-_DONE = {"paused": "paused", "resumed": "taken up again", "stopped": "stopped", "error": "ended by an error"}
+_DONE = {
+    "paused": "paused",
+    "resumed": "taken up again",
+    "stopped": "stopped",
+    "error": "ended by an error",
+}
 
 
 def transition(row: Row, event: Row | None, message: Row | None) -> str:
@@ -89,20 +94,13 @@ def tone_of_status(row: Row) -> str:
 def _what(row: Row, message: Row | None) -> str:
     """Return what happened, and how long after the message was sent."""
     said = event_in_words(row["type"])
-    if row["type"] == "spam_report":
-        said = "reported as spam"
     if row["type"] == "bounced":
         said += _bounce(row.get("data") or {})
     if row.get("is_machine"):
         said += " by a program"
     since = elapsed((message or {}).get("sent_at"), row["occurred_at"])
-    if not since:
-        return said
-    return (
-        f"{said}, {since} after it was sent"
-        if row["type"] in WAITED_FOR
-        else (f"{said} {since} after it was sent")
-    )
+    comma = "," if row["type"] in WAITED_FOR else ""
+    return f"{said}{comma} {since} after it was sent" if since else said
 
 
 def _bounce(data: Row) -> str:
