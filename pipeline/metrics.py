@@ -62,7 +62,7 @@ OUTREACH_EVENTS = Counter(
 OUTREACH_VISITS = Counter(
     "headrace_outreach_visits_total",
     "Visits by links in messages, by link (unsubscribe, open, click) and outcome: shown, done, "
-    "noted, lost, unknown, unavailable.",
+    "noted, lost, unknown, limited, unavailable.",
     ["link", "outcome"],
 )
 OUTREACH_BUDGET_REFUSALS = Counter(

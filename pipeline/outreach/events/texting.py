@@ -51,10 +51,9 @@ def _inbound(sender_id: str, form: dict[str, str], at: datetime, reading: Readin
 
 
 def _last_message(tenant_id: str, sender_id: str, number: str) -> Row | None:
-    wanted = {"tenant_id": tenant_id, "to_address": number, "sender_id": sender_id}
-    return collection(OutboundMessage).find_one(
-        wanted, {"_id": 1}, sort=[("created_at", DESCENDING)]
-    )
+    """Return what somebody most likely answers; an answer proves of no message that it was sent."""
+    wanted = {"tenant_id": tenant_id, "to_address": number, "sender_id": sender_id, "state": "sent"}
+    return collection(OutboundMessage).find_one(wanted, {"_id": 1}, sort=[("sent_at", DESCENDING)])
 
 
 def _without_message(tenant_id: str, number: str, text: str, at: datetime, stopped: bool) -> None:

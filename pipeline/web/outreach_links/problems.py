@@ -34,6 +34,19 @@ def unavailable(link: str) -> Response:
     return page
 
 
+def too_often(link: str) -> Response:
+    """Answer that somebody has asked too often within a minute."""
+    count(link, "limited")
+    page = _page(
+        429,
+        "Too many at once",
+        "You have changed this very often within a minute; the last time was not heeded.",
+        "Please open the link in your message again in a minute.",
+    )
+    page.headers["Retry-After"] = str(_COME_AGAIN_SECONDS)
+    return page
+
+
 def count(link: str, outcome: str) -> None:
     """Count a visit."""
     metrics.OUTREACH_VISITS.labels(link, outcome).inc()

@@ -10,6 +10,7 @@ from typing import Literal
 
 import pymongo
 from pymongo.errors import PyMongoError
+from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -17,15 +18,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from pipeline.errors import HeadraceError
+from pipeline.limits import requests
 from pipeline.masking import masked_address, masked_phone
 from pipeline.outreach import links
 from pipeline.outreach.suppressions import BY_THE_PERSON
 from pipeline.outreach.unsubscribing import Standing, resubscribe, standing, unsubscribe
-from pipeline.web.outreach_links.problems import count, unavailable, unknown
+from pipeline.web.outreach_links.problems import count, too_often, unavailable, unknown
 from pipeline.web.templating import render
 
 _LINK: Literal["unsubscribe"] = "unsubscribe"
 _PATIENCE_SECONDS = 5.0
+#: Wishes by one message's link.
+_MOST_A_MINUTE = 30
 _FAILURES = (HeadraceError, PyMongoError)
 
 
@@ -57,6 +61,8 @@ def _answer(request: Request, act: Callable[[str], Standing | None], outcome: st
     try:
         with pymongo.timeout(_PATIENCE_SECONDS):
             said = links.read(_LINK, request.path_params["token"])
+            if said and outcome == "done" and _too_often(said["message_id"]):
+                return too_often(_LINK)
             stands = act(said["message_id"]) if said else None
     except _FAILURES:
         return unavailable(_LINK)
@@ -64,6 +70,13 @@ def _answer(request: Request, act: Callable[[str], Standing | None], outcome: st
         return unknown(_LINK)
     count(_LINK, outcome)
     return HTMLResponse(_page(request, stands, asked=outcome == "shown"))
+
+
+def _too_often(message_id: str) -> bool:
+    try:
+        return requests.take(f"unsubscribe:{message_id}", _MOST_A_MINUTE, 60.0) > 0
+    except RedisError:  # what a reader wishes counts for more than how often
+        return False
 
 
 def _page(request: Request, stands: Standing, *, asked: bool) -> str:

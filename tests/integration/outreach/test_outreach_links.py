@@ -133,6 +133,13 @@ def test_whoever_got_no_mail_for_another_reason_may_unsubscribe_too(web: TestCli
     assert (why(sent), "another reason" in page.text) == ("bounced", True)
 
 
+def test_who_asks_without_end_is_told_to_wait(web: TestClient) -> None:
+    url = path(links.unsubscribe_url(sent_message()["_id"]))
+    statuses = [web.post(url, data=ONE_CLICK).status_code for _ in range(32)]
+    assert (statuses[0], statuses[-1]) == (200, 429)
+    assert web.get(url).status_code == 200
+
+
 def test_two_clicks_at_once_are_one_event(web: TestClient) -> None:
     sent = sent_message()
     url = path(links.unsubscribe_url(sent["_id"]))

@@ -123,11 +123,13 @@ def test_stop_stops_and_start_takes_it_back(web: TestClient, again: str) -> None
 
 
 def test_whoever_was_sent_nothing_yet_is_heard_too(web: TestClient) -> None:
+    sms = text_message(state="retryable")  # and an answer does not say that it was
     done = inbound(web, "STOPALL", 1)
     assert suppressions.why_suppressed("acme", "sms", NUMBER) == "unsubscribed"
     assert done["problems"] == ["1 skipped: nothing was sent to this number"]
     inbound(web, "start", 2)
     assert suppressions.why_suppressed("acme", "sms", NUMBER) is None
+    assert message(sms["_id"])["state"] == "retryable"
 
 
 def test_a_sender_with_its_own_account_has_its_own_secret(web: TestClient) -> None:
