@@ -197,6 +197,8 @@ class Settings(BaseSettings):
     """What is due within this becomes a job; longer than CRON_OUTREACH waits."""
     outreach_send_lease_seconds: Annotated[float, Field(ge=2)] = 120
     """A message whose sender has been silent for so long is reconciled; longer than any call."""
+    outreach_retry_seconds: Seconds = 1200
+    """Wait before a message that was not taken is tried again; it grows with each of 6 tries."""
     outreach_unknown_hours: Annotated[float, Field(gt=0)] = 72
     """How long it is looked whether a message went out of which no answer came."""
     outreach_action_retention_days: Days = 30

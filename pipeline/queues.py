@@ -266,7 +266,9 @@ JOBS: dict[str, Job] = {
         Job("refresh_token", TOKEN_REFRESH, ("connection_id",)),
         Job("find_analyses", PATTERN_ANALYSIS),
         Job("analyze_patterns", PATTERN_ANALYSIS, ("user_id", "mailbox_id")),
-        Job("send_message", OUTREACH_SEND, ("action_id", "sender_id"), id="send_message:{action_id}"),
+        Job(
+            "send_message", OUTREACH_SEND, ("action_id", "sender_id"), id="send_message:{action_id}"
+        ),
         Job("promote_actions", OUTREACH_TIMEOUT),
         Job("pace_sender", OUTREACH_TIMEOUT, ("sender_id",), rerun=True),
         Job("fire_timeout", OUTREACH_TIMEOUT, ("action_id",)),

@@ -24,7 +24,7 @@ from pipeline.sandbox.client import SandboxClient
 
 Log = Callable[[str], None]
 
-_REST_SECONDS = 60.0
+_REST_SECONDS = 240.0
 _ZONES = "zones"
 _ACTORS = "benchmarks.chaos.outreach.actors"
 #: What an operator would not set so short: a run shall be over in minutes.
@@ -35,6 +35,7 @@ _SETTINGS = {
     "SWEEP_SECONDS": "1",
     "REQUEUE_AFTER_SECONDS": "10",
     "PROVIDER_TIMEOUT_SECONDS": "3",
+    "OUTREACH_RETRY_SECONDS": "3",
     "OUTREACH_SEND_LEASE_SECONDS": "5",
     "OUTREACH_PROMOTION_SECONDS": "10",
     "WORKER_METRICS_PORT": "0",

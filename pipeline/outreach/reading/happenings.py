@@ -29,6 +29,7 @@ _DONE = {
     "resumed": "taken up again",
     "stopped": "stopped",
     "error": "ended by an error",
+    "finished": "came to its end",
 }
 
 

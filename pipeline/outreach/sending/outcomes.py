@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 
 from models import ScheduledAction, SenderIdentity
 from models.outreach import ACTION_OPEN
+from pipeline.config import settings
 from pipeline.errors import RateLimited
 from pipeline.metrics import OUTREACH_MESSAGES
 from pipeline.outreach import actions, enrollments, suppressions
@@ -25,8 +26,6 @@ from pipeline.stores import Row, collection
 
 #: What a provider has not taken so often, each time in passing, has failed.
 MOST_ATTEMPTS = 6
-#: The wait before the second attempt; that before the third is twice as long, and so on.
-RETRY_WAIT = timedelta(minutes=20)
 #: An unknown message is asked for the first time after so long.
 FIRST_ASK = timedelta(minutes=1)
 #: For so long it is tried to write what a provider has answered: else nobody would know it.
@@ -52,7 +51,7 @@ def not_taken(errand: Errand, message: Row, why: str) -> None:
     if message["attempts"] >= MOST_ATTEMPTS:
         failed(errand, message, f"{why}; it was tried {message['attempts']} times")
         return
-    later = now + RETRY_WAIT * message["attempts"]
+    later = now + timedelta(seconds=settings().outreach_retry_seconds) * message["attempts"]
     because = f"the provider did not take it: {why}"
     _try_later(errand, message, "retried", because, later)
 
