@@ -458,7 +458,7 @@ def _deliveries(made: Seeded) -> None:
                 "status": status,
                 "attempts": 1,
                 **({"open": True} if status == "received" else {"processed_at": ago(minutes=1)}),
-                "counts": {"events": 12, "recorded": 10, "repeated": 1, "ignored": 1},
+                "counts": {"applied": 9, "duplicates": 1, "noted": 1, "skipped": 0, "malformed": 1},
                 "tenant_ids": [made.tenant_id],
                 "problems": ["[3].timestamp: expected seconds since 1970"]
                 if status == "partial"

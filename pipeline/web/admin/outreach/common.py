@@ -164,6 +164,21 @@ def as_asked(visit: Visit, names: tuple[str, ...]) -> Visit:
     return Visit(visit.principal, visit.path, QueryParams(query), now=visit.now)
 
 
+def revealing(
+    names: tuple[str, ...],
+    listed: Callable[[Visit], Page[Any]],
+    line: Callable[[Any], str],
+    title: str,
+) -> Callable[[Visit], Done]:
+    """Return an action that shows who the rows of a page are, once, to who asks."""
+
+    def act(visit: Visit, _tenant_id: str) -> Done:
+        found = listed(as_asked(visit, names))
+        return revealed(visit, title, [line(row) for row in found.rows])
+
+    return on_tenant(act)
+
+
 def revealed(visit: Visit, title: str, lines: list[str]) -> Done:
     """Return an answer that shows personal data once, to who asks; the audit says who."""
     text = "\n".join(lines) or "There is nothing to show."

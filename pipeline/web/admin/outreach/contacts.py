@@ -8,15 +8,15 @@ from typing import Any
 from pipeline.outreach import contacts as service
 from pipeline.outreach.contact_fields import NAMES
 from pipeline.outreach.reading import campaigns, contacts, names
+from pipeline.outreach.reading.pages import Page
 from pipeline.stores import Row
 from pipeline.web.admin.outreach.common import (
     PER_PAGE,
     TENANT,
-    as_asked,
     framed,
     on_tenant,
     paged,
-    revealed,
+    revealing,
     said,
     scope,
     url_of,
@@ -31,17 +31,19 @@ _LIST = f"{TENANT}/contacts"
 ONE = f"{_LIST}/{{contact_id:id}}"
 
 
-def _read(visit: Visit) -> Mapping[str, Any]:
-    tenant_id = visit.path["tenant_id"]
+def _listed(visit: Visit) -> Page[Row]:
+    return contacts.listed(
+        visit.path["tenant_id"],
+        PER_PAGE,
+        after=said(visit, "after"),
+        search=said(visit, "q"),
+        import_id=said(visit, "import"),
+    )
 
+
+def _read(visit: Visit) -> Mapping[str, Any]:
     def read() -> dict[str, Any]:
-        found = contacts.listed(
-            tenant_id,
-            PER_PAGE,
-            after=said(visit, "after"),
-            search=said(visit, "q"),
-            import_id=said(visit, "import"),
-        )
+        found = _listed(visit)
         return paged(visit, _KEPT, found) | {"shown": [_shown(row) for row in found.rows]}
 
     return framed(visit, "/contacts", read) | {
@@ -62,22 +64,13 @@ def _shown(row: Row, *, reveal: bool = False) -> dict[str, Any]:
     }
 
 
-def _reveal(visit: Visit, tenant_id: str) -> Done:
-    """Show the contacts on the page in full, once, to who asks."""
-    asked = as_asked(visit, _KEPT)
-    found = contacts.listed(
-        tenant_id,
-        PER_PAGE,
-        after=said(asked, "after"),
-        search=said(asked, "q"),
-        import_id=said(asked, "import"),
-    )
-    return revealed(visit, "Contacts", [_line(_shown(row, reveal=True)) for row in found.rows])
-
-
-def _line(shown: Mapping[str, Any]) -> str:
+def _line(row: Row) -> str:
+    shown = _shown(row, reveal=True)
     parts = (shown["id"], shown["email"], shown["phone"], shown["name"])
     return "  ".join(filter(None, parts))
+
+
+_reveal = revealing(_KEPT, _listed, _line, "Contacts")
 
 
 def _read_one(visit: Visit) -> Mapping[str, Any]:
@@ -188,7 +181,7 @@ routes = [
         seconds=3600,
     ),
     action(_LIST, on_tenant(_create), name="contact.create"),
-    action(f"{_LIST}/reveal", on_tenant(_reveal), name="outreach.reveal_contacts"),
+    action(f"{_LIST}/reveal", _reveal, name="outreach.reveal_contacts"),
 ]
 #: Those whose addresses must be tried after those of what else is below the list.
 one_routes = [

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from models.outreach import ENROLLMENT_OVER, ENROLLMENT_STATUSES
 from pipeline.outreach import enrollments as service
 from pipeline.outreach.plans import stored
 from pipeline.outreach.reading import campaigns, enrollments, scheduled, timeline
-from pipeline.outreach.reading.enrollments import Filter
+from pipeline.outreach.reading.enrollments import EnrollmentRow, Filter
+from pipeline.outreach.reading.pages import Page
 from pipeline.outreach.reading.timeline import Moment
 from pipeline.web.admin.outreach.common import (
     PER_PAGE,
     TENANT,
-    as_asked,
     campaign_choices,
     framed,
     on_tenant,
     one_of,
     paged,
     revealed,
+    revealing,
     said,
     scope,
     tabs,
@@ -44,13 +46,19 @@ def _wanted(visit: Visit) -> Filter:
     )
 
 
+def _listed(visit: Visit, *, reveal: bool = False) -> Page[EnrollmentRow]:
+    tenant_id, after = visit.path["tenant_id"], said(visit, "after")
+    return enrollments.listed(
+        tenant_id, PER_PAGE, after=after, wanted=_wanted(visit), reveal=reveal
+    )
+
+
 def _read(visit: Visit) -> Mapping[str, Any]:
     tenant_id, wanted = visit.path["tenant_id"], _wanted(visit)
 
     def read() -> dict[str, Any]:
-        found = enrollments.listed(tenant_id, PER_PAGE, after=said(visit, "after"), wanted=wanted)
         return {
-            **paged(visit, _KEPT, found),
+            **paged(visit, _KEPT, _listed(visit)),
             "campaigns": campaign_choices(tenant_id),
             "nodes": _nodes(tenant_id, wanted.campaign_id),
         }
@@ -72,13 +80,11 @@ def _nodes(tenant_id: str, campaign_id: str) -> list[tuple[str, str]]:
     return [(node.id, node.id) for node in nodes]
 
 
-def _reveal(visit: Visit, tenant_id: str) -> Done:
-    """Show who the contacts on the page are, once, to who asks."""
-    asked = as_asked(visit, _KEPT)
-    found = enrollments.listed(
-        tenant_id, PER_PAGE, after=said(asked, "after"), wanted=_wanted(asked), reveal=True
-    )
-    return revealed(visit, "Contacts", [f"{row.who}  {row.name}".strip() for row in found.rows])
+def _line(row: EnrollmentRow) -> str:
+    return f"{row.who}  {row.name}".strip()
+
+
+_reveal = revealing(_KEPT, partial(_listed, reveal=True), _line, "Contacts")
 
 
 def _read_one(visit: Visit) -> Mapping[str, Any]:
@@ -119,7 +125,7 @@ def _reveal_one(visit: Visit, tenant_id: str) -> Done:
     row = enrollments.find(tenant_id, enrollment_id, reveal=True)
     moments = timeline.of(tenant_id, enrollment_id, reveal=True)
     story = [f"{one.at:%Y-%m-%d %H:%M} UTC  {one.text}" for one in moments]
-    return revealed(visit, "Contact and story", [f"{row.who}  {row.name}".strip(), "", *story])
+    return revealed(visit, "Contact and story", [_line(row), "", *story])
 
 
 def _turned(turn: Callable[..., None], told: str) -> Callable[[Visit], Done]:
@@ -137,7 +143,7 @@ def _turned(turn: Callable[..., None], told: str) -> Callable[[Visit], Done]:
 routes = [
     page(_LIST, "outreach/enrollments", _read, title="Enrollments", nav="outreach", seconds=5),
     page(_ONE, "outreach/enrollment", _read_one, title="Enrollment", nav="outreach"),
-    action(f"{_LIST}/reveal", on_tenant(_reveal), name="outreach.reveal_enrollments"),
+    action(f"{_LIST}/reveal", _reveal, name="outreach.reveal_enrollments"),
     action(f"{_ONE}/reveal", on_tenant(_reveal_one), name="outreach.reveal_enrollment"),
     action(
         f"{_ONE}/pause",

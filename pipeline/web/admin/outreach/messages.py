@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from models.outreach import MESSAGE_STATES
 from pipeline.outreach.reading import messages
 from pipeline.outreach.reading.messages import Filter, MessageRow
+from pipeline.outreach.reading.pages import Page
 from pipeline.outreach.reading.stats import OUTCOMES
 from pipeline.outreach.sending import reconciling
 from pipeline.web.admin.outreach.common import (
     PER_PAGE,
     TENANT,
-    as_asked,
     campaign_choices,
     framed,
     on_tenant,
     one_of,
     paged,
     revealed,
+    revealing,
     said,
     scope,
     sender_choices,
@@ -50,14 +52,18 @@ def _wanted(visit: Visit) -> Filter:
     )
 
 
+def _listed(visit: Visit, *, reveal: bool = False) -> Page[MessageRow]:
+    tenant_id, after = visit.path["tenant_id"], said(visit, "after")
+    return messages.listed(tenant_id, PER_PAGE, after=after, wanted=_wanted(visit), reveal=reveal)
+
+
 def _read(visit: Visit) -> Mapping[str, Any]:
     tenant_id, wanted = visit.path["tenant_id"], _wanted(visit)
 
     def read() -> dict[str, Any]:
-        found = messages.listed(tenant_id, PER_PAGE, after=said(visit, "after"), wanted=wanted)
         counts = messages.counts(tenant_id)
         return {
-            **paged(visit, _KEPT, found),
+            **paged(visit, _KEPT, _listed(visit)),
             "unknown": _unknown(tenant_id) if not visit.query and counts["unknown"] else [],
             "tabs": tabs(visit, _KEPT, "state", _LABELS, counts),
             "campaigns": campaign_choices(tenant_id),
@@ -75,18 +81,12 @@ def _unknown(tenant_id: str) -> list[MessageRow]:
     return messages.listed(tenant_id, _UNKNOWN_ABOVE, wanted=Filter(state="unknown")).rows
 
 
-def _reveal(visit: Visit, tenant_id: str) -> Done:
-    """Show addresses and subjects of the messages on the page, once, to who asks."""
-    asked = as_asked(visit, _KEPT)
-    found = messages.listed(
-        tenant_id, PER_PAGE, after=said(asked, "after"), wanted=_wanted(asked), reveal=True
-    )
-    return revealed(visit, "Addresses and subjects", [_line(row) for row in found.rows])
-
-
 def _line(row: MessageRow) -> str:
     at = row.message.get("sent_at") or row.message["created_at"]
     return f"{at:%Y-%m-%d %H:%M} UTC  {row.to or '(forgotten)'}  {row.subject or '(no subject)'}"
+
+
+_reveal = revealing(_KEPT, partial(_listed, reveal=True), _line, "Addresses and subjects")
 
 
 def _read_one(visit: Visit) -> Mapping[str, Any]:
@@ -126,7 +126,7 @@ def _resolved(sent: bool, told: str) -> Callable[[Visit], Done]:
 routes = [
     page(_LIST, "outreach/messages", _read, title="Messages", nav="outreach", seconds=3),
     page(_ONE, "outreach/message", _read_one, title="Message", nav="outreach"),
-    action(f"{_LIST}/reveal", on_tenant(_reveal), name="outreach.reveal_messages"),
+    action(f"{_LIST}/reveal", _reveal, name="outreach.reveal_messages"),
     action(f"{_ONE}/reveal", on_tenant(_reveal_one), name="outreach.reveal_message"),
     action(
         f"{_ONE}/sent",

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pipeline.outreach.reading import scheduled
-from pipeline.outreach.reading.scheduled import Filter
+from pipeline.outreach.reading.pages import Page
+from pipeline.outreach.reading.scheduled import ActionRow, Filter
 from pipeline.web.admin.outreach.common import (
     PER_PAGE,
     TENANT,
-    as_asked,
     campaign_choices,
     framed,
-    on_tenant,
     one_of,
     paged,
-    revealed,
+    revealing,
     said,
     scope,
     sender_choices,
     tabs,
 )
-from pipeline.web.pages import Done, Visit, action, page
+from pipeline.web.pages import Visit, action, page
 
 _KEPT = ("kind", "campaign", "sender")
 _LABELS = {"": "All", "send": "Messages", "timeout": "Ends of waits"}
@@ -37,13 +37,17 @@ def _wanted(visit: Visit) -> Filter:
     )
 
 
+def _listed(visit: Visit, *, reveal: bool = False) -> Page[ActionRow]:
+    tenant_id, after = visit.path["tenant_id"], said(visit, "after")
+    return scheduled.listed(tenant_id, PER_PAGE, after=after, wanted=_wanted(visit), reveal=reveal)
+
+
 def _read(visit: Visit) -> Mapping[str, Any]:
     tenant_id, wanted = visit.path["tenant_id"], _wanted(visit)
 
     def read() -> dict[str, Any]:
-        found = scheduled.listed(tenant_id, PER_PAGE, after=said(visit, "after"), wanted=wanted)
         return {
-            **paged(visit, _KEPT, found),
+            **paged(visit, _KEPT, _listed(visit)),
             "campaigns": campaign_choices(tenant_id),
             "senders": sender_choices(tenant_id),
         }
@@ -55,17 +59,12 @@ def _read(visit: Visit) -> Mapping[str, Any]:
     }
 
 
-def _reveal(visit: Visit, tenant_id: str) -> Done:
-    """Show whom the things on the page will happen to, once, to who asks."""
-    asked = as_asked(visit, _KEPT)
-    found = scheduled.listed(
-        tenant_id, PER_PAGE, after=said(asked, "after"), wanted=_wanted(asked), reveal=True
-    )
-    lines = [f"{r.action['due_at']:%Y-%m-%d %H:%M} UTC  {r.what}: {r.who}" for r in found.rows]
-    return revealed(visit, "Contacts", lines)
+def _line(row: ActionRow) -> str:
+    return f"{row.action['due_at']:%Y-%m-%d %H:%M} UTC  {row.what}: {row.who}"
 
 
+_reveal = revealing(_KEPT, partial(_listed, reveal=True), _line, "Contacts")
 routes = [
     page(_LIST, "outreach/scheduled", _read, title="Scheduled", nav="outreach"),
-    action(f"{_LIST}/reveal", on_tenant(_reveal), name="outreach.reveal_scheduled"),
+    action(f"{_LIST}/reveal", _reveal, name="outreach.reveal_scheduled"),
 ]

@@ -12,7 +12,7 @@ from pipeline.outreach.reading import senders
 from pipeline.stores import Row
 from pipeline.web.admin.outreach.common import TENANT, framed, on_tenant, url_of
 from pipeline.web.admin.outreach.forms import number
-from pipeline.web.pages import Done, Visit, action, page
+from pipeline.web.pages import Conflict, Done, Visit, action, page
 from pipeline.web.paths import segment
 
 _TEXTS = ("name", "address", "display_name", "reply_to", "user_id")
@@ -72,10 +72,10 @@ def _update(visit: Visit, tenant_id: str) -> Done:
 
 def _verify(visit: Visit, tenant_id: str) -> Done:
     row = service.verify(tenant_id, visit.path["sender_id"], by=visit.principal.name)
-    if row["status"] == "verified":
-        return Done("The provider takes its messages.", {"status": "verified"})
-    return Done(f"It cannot send: {row.get('status_reason') or 'the provider did not say why'}",
-                {"status": row["status"]})  # fmt: skip
+    if row["status"] != "verified":
+        why = row.get("status_reason") or "the provider did not say why"
+        raise Conflict(f"It cannot send: {why}.")
+    return Done("The provider takes its messages.")
 
 
 def _turned(turn: Callable[..., Row], told: str) -> Callable[[Visit], Done]:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from models.outreach import CHANNELS, SUPPRESSION_REASONS
 from pipeline.outreach import suppressions as service
 from pipeline.outreach.contact_fields import email, phone
 from pipeline.outreach.reading import suppressions
-from pipeline.outreach.reading.suppressions import Filter
+from pipeline.outreach.reading.pages import Page
+from pipeline.outreach.reading.suppressions import Filter, SuppressionRow
 from pipeline.refusals import Refused
 from pipeline.web.admin.outreach.common import (
     PER_PAGE,
     TENANT,
-    as_asked,
     framed,
     on_tenant,
     one_of,
     paged,
-    revealed,
+    revealing,
     said,
     scope,
     tabs,
@@ -41,13 +42,19 @@ def _wanted(visit: Visit) -> Filter:
     )
 
 
+def _listed(visit: Visit, *, reveal: bool = False) -> Page[SuppressionRow]:
+    tenant_id, after = visit.path["tenant_id"], said(visit, "after")
+    return suppressions.listed(
+        tenant_id, PER_PAGE, after=after, wanted=_wanted(visit), reveal=reveal
+    )
+
+
 def _read(visit: Visit) -> Mapping[str, Any]:
     tenant_id, wanted = visit.path["tenant_id"], _wanted(visit)
 
     def read() -> dict[str, Any]:
-        found = suppressions.listed(tenant_id, PER_PAGE, after=said(visit, "after"), wanted=wanted)
         return {
-            **paged(visit, _KEPT, found),
+            **paged(visit, _KEPT, _listed(visit)),
             "tabs": tabs(visit, _KEPT, "reason", _LABELS, suppressions.counts(tenant_id)),
         }
 
@@ -57,14 +64,11 @@ def _read(visit: Visit) -> Mapping[str, Any]:
     }
 
 
-def _reveal(visit: Visit, tenant_id: str) -> Done:
-    """Show the addresses on the page, once, to who asks."""
-    asked = as_asked(visit, _KEPT)
-    found = suppressions.listed(
-        tenant_id, PER_PAGE, after=said(asked, "after"), wanted=_wanted(asked), reveal=True
-    )
-    lines = [f"{row.address}  {row.suppression['reason']}" for row in found.rows]
-    return revealed(visit, "Addresses", lines)
+def _line(row: SuppressionRow) -> str:
+    return f"{row.address}  {row.suppression['reason']}"
+
+
+_reveal = revealing(_KEPT, partial(_listed, reveal=True), _line, "Addresses")
 
 
 def _add(visit: Visit, tenant_id: str) -> Done:
@@ -93,6 +97,6 @@ def _lift(visit: Visit, tenant_id: str) -> Done:
 routes = [
     page(_LIST, "outreach/suppressions", _read, title="Suppressions", nav="outreach", seconds=5),
     action(_LIST, on_tenant(_add), name="suppression.add"),
-    action(f"{_LIST}/reveal", on_tenant(_reveal), name="outreach.reveal_suppressions"),
+    action(f"{_LIST}/reveal", _reveal, name="outreach.reveal_suppressions"),
     action(f"{_LIST}/{{suppression_id:id}}/lift", on_tenant(_lift), name="suppression.lift"),
 ]
