@@ -57,7 +57,7 @@ def framed(visit: Visit, current: str, read: Read, store: Store = "mongodb") -> 
 
     def both() -> tuple[Row, Mapping[str, Any]]:
         require_known(tenant_id)
-        return tenants.get(tenant_id), _read_or_not_found(read)
+        return tenants.get(tenant_id), _read_or_not_found(visit, read)
 
     named = " ".join([current, *sorted(visit.path.values())])
     url = url_of(tenant_id)
@@ -80,12 +80,14 @@ def require_known(tenant_id: str) -> None:
         raise NotFound("There is no such tenant: no user is of it, and it has set nothing.")
 
 
-def _read_or_not_found(read: Read) -> Mapping[str, Any]:
+def _read_or_not_found(visit: Visit, read: Read) -> Mapping[str, Any]:
     try:
         return read()
     except Gone as error:
         raise NotFound(_sentence(str(error))) from None
     except ValueError:
+        if "after" not in visit.query:  # then it is not the address that is wrong
+            raise
         raise NotFound("This address does not name a place in the list.") from None
 
 
