@@ -13,7 +13,7 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from models import Campaign, Enrollment, PlanVersion
+from models import Campaign, Enrollment, EnrollmentTransition, PlanVersion
 from models.outreach import CHANNELS
 from pipeline.audit import noted
 from pipeline.errors import Permanent
@@ -134,13 +134,15 @@ def delete(tenant_id: str, campaign_id: str, *, by: str) -> None:
             raise Permanent(f"it is {campaign['status']}: only drafts can be deleted; stop it")
         if collection(Enrollment).find_one(mine, {"_id": 1}, session=session):
             return False  # some were added meanwhile, or it is the first look
-        collection(PlanVersion).delete_many(mine, session=session)
+        for model in (EnrollmentTransition, PlanVersion):
+            collection(model).delete_many(mine, session=session)
         collection(Campaign).delete_one({"_id": campaign_id}, session=session)
         return True
 
     with noted(by, "campaign.delete", f"campaign {campaign_id}"):
         while not transaction(work):
-            collection(Enrollment).delete_many(mine | {"status": "pending"})
+            # Also those that were stopped before the campaign has begun with them.
+            collection(Enrollment).delete_many(mine | {"started_at": None})
 
 
 def _with_new_sender(campaign: Row, now: datetime) -> Row:

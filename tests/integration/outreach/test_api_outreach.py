@@ -238,6 +238,10 @@ def test_a_campaign_goes_from_a_plan_to_its_end(client: TestClient) -> None:
     draft = client.post(at("/campaigns"), json={"name": "Draft"}).json()["id"]
     assert next(pages(client, "/campaigns", "campaigns")) == draft
     assert list(pages(client, "/campaigns", "campaigns", status="draft")) == [draft]
+    everybody = {"all_contacts": True}
+    assert client.post(at(f"/campaigns/{draft}/enrollments"), json=everybody).json()["added"] == 3
+    stopped = client.post(at(f"/enrollments/{draft}:{people[0]}/stop"))
+    assert stopped.json()["status"] == "stopped", stopped.text
     assert client.delete(at(f"/campaigns/{draft}")).status_code == 204
 
 
