@@ -219,6 +219,11 @@ MAIL = r"^/mailboxes|/(mail-[a-z-]+|pattern-settings|notifications)"
 CAMPAIGNS = r"^/tenants/{tenant}/outreach"
 
 
+def _others(than: str) -> str:
+    """Return what matches all other paths: `include` would try every operation all the same."""
+    return f"^(?!.*({than}))"
+
+
 def _examples(share: float) -> Any:
     return examples(
         max_examples=max(2, round(share * examples().max_examples)),
@@ -236,13 +241,13 @@ def test_every_answer_is_as_the_document_says(case: Case, token: str) -> None:
     case.call_and_validate(headers={"Authorization": f"Bearer {token}"})
 
 
-@schema.include(path_regex=MAIL).parametrize()
+@schema.exclude(path_regex=_others(MAIL)).parametrize()
 @_examples(0.05)
 def test_every_answer_about_mailboxes_is_too(case: Case, mail_token: str) -> None:
     case.call_and_validate(headers={"Authorization": f"Bearer {mail_token}"})
 
 
-@schema.include(path_regex=CAMPAIGNS).parametrize()
+@schema.exclude(path_regex=_others(CAMPAIGNS)).parametrize()
 @_examples(0.05)
 def test_every_answer_about_outreach_is_too(case: Case, outreach_token: str) -> None:
     case.call_and_validate(headers={"Authorization": f"Bearer {outreach_token}"})
