@@ -12,6 +12,7 @@ from pipeline.outreach import plans
 from pipeline.outreach.plans import examples
 from pipeline.outreach.reading import campaigns as campaign_reading
 from pipeline.outreach.reading import plans as reading
+from pipeline.web.api.callers import allowed
 from pipeline.web.api.common import acting
 from pipeline.web.api.outreach.campaign_views import (
     PlanChecked,
@@ -51,7 +52,7 @@ _Plan = Annotated[
 ]
 
 
-@router.post("/plan-checks", dependencies=[*READS, Depends(known_tenant)])
+@router.post("/plan-checks", dependencies=[allowed("outreach:write"), Depends(known_tenant)])
 def check_plan(plan: _Plan) -> PlanChecked:
     """Tell what is wrong with a plan, by path in it; nothing is kept."""
     _check_levels(plan)
