@@ -111,9 +111,9 @@ def mailbox(
 )
 def outreach(
     seed: Annotated[str, typer.Option(help="One seed, or several: 7, 1..20.")] = "1",
-    contacts: Annotated[int, typer.Option(min=1, help="Contacts in each of 4 campaigns.")] = 30,
-    seconds: Annotated[float, typer.Option(min=10, help="How long all of it goes on.")] = 110,
-    kills: Annotated[int, typer.Option(min=0, help="How many workers die.")] = 12,
+    contacts: Annotated[int, typer.Option(min=1, help="Contacts in each of 4 campaigns.")] = 20,
+    seconds: Annotated[float, typer.Option(min=10, help="How long all of it goes on.")] = 90,
+    kills: Annotated[int, typer.Option(min=0, help="How many workers die.")] = 10,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the logs.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -158,7 +158,11 @@ def _mixed(random: Random) -> dict[str, Any]:
                 _way("opened", "more"),
                 _way("no_open", "call", after=_seconds(random)),
             ]),
-            _text("call", [_way("replied", "stop"), _way("no_click", "done", after="PT6S")]),
+            _text("call", [
+                _way("replied", "stop"),
+                _way("clicked", "done"),
+                _way("no_click", "done", after="PT6S"),
+            ]),
             _mail("thanks", [_way("no_open", "done", after=_seconds(random))]),
             _node("done", "email", "stop"),
         ],

@@ -52,6 +52,8 @@ def play_all(plans: Sequence[Plan], log: Log, *, keep: bool) -> list[Verdict]:
             folder = Path(name)
             os.environ.update(_SETTINGS | {killing.FOLDER: name})
             zones.put_up(folder / _ZONES)
+            for plan in plans:
+                _write_zones(plan, folder)
             with stage(folder, log) as scene, troupe.running(folder, _ACTORS):
                 return [_play(plan, scene, folder, log) for plan in plans]
     finally:
@@ -75,8 +77,7 @@ def _play(plan: Plan, scene: Stage, folder: Path, log: Log) -> Verdict:
         f"seed {plan.seed}: {plan.contacts} contacts in {len(plan.campaigns)} campaigns, "
         f"{plan.kills} kills in {plan.seconds:g} s"
     )
-    names = zones.write(folder / _ZONES, f"Chaos{plan.seed}", datetime.now(UTC))
-    players = cast.engage(plan, sandbox, names)
+    players = cast.engage(plan, sandbox, _write_zones(plan, folder))
     _give_faults(plan, sandbox)
     killing.Order(time.time(), plan.seconds, plan.kills).give(folder)
     cast.begin(players)
@@ -92,6 +93,10 @@ def _play(plan: Plan, scene: Stage, folder: Path, log: Log) -> Verdict:
     verdict.places = len(places)
     verdict.seconds = round(time.monotonic() - monotonic, 1)
     return verdict
+
+
+def _write_zones(plan: Plan, folder: Path) -> dict[str, str]:
+    return zones.write(folder / _ZONES, f"Chaos{plan.seed}", datetime.now(UTC))
 
 
 def _rest(players: cast.Cast, sandbox: SandboxClient) -> list[str]:

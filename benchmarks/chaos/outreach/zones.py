@@ -51,12 +51,17 @@ def put_up(folder: Path) -> None:
 
 
 def write(folder: Path, prefix: str, begin: datetime) -> dict[str, str]:
-    """Write the zones of a run that begins at `begin` (UTC); return their names by clock."""
+    """Write the zones of a run that begins at `begin` (UTC); return their names by clock.
+
+    What looks for names of zones does so once: those of all runs are written before any begins,
+    and each run's again when it does.
+    """
     names = {clock.name: f"{prefix}/{clock.name}" for clock in CLOCKS}
     for clock in CLOCKS:
         path = folder / names[clock.name]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_zone(clock, begin.replace(microsecond=0)))
+    zoneinfo.ZoneInfo.clear_cache()
     return names
 
 
