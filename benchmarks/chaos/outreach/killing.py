@@ -28,6 +28,9 @@ from pipeline.jobs.current import current
 FOLDER = "CHAOS_FOLDER"
 #: A place kills with this chance on each pass: most would die on the same path otherwise.
 _CHANCE = 0.3
+#: The same around a call of a provider, which others pass less often, and matters most.
+_CHANCE_AT_CALL = 0.9
+_CALLS = ("call", "mail")
 #: The same where somebody has died before.
 _CHANCE_AGAIN = 0.01
 _WRITES = frozenset({"insert", "update", "delete", "findAndModify", "commitTransaction"})
@@ -97,9 +100,10 @@ class Killer:
         message_id, last = getattr(self._last, "made", ("", _START))
         kind = job.job_id.partition(":")[0]
         place = f"{kind}: {last if message_id == job.message_id else _START} > {effect}"
+        limit = _CHANCE_AT_CALL if effect in _CALLS or last in _CALLS else _CHANCE
         with self._lock:
             chance = self._random.random()
-            if chance < _CHANCE and self._may_die(place, chance):
+            if chance < limit and self._may_die(place, chance):
                 self._die(place)
 
     def after(self, effect: str) -> None:
