@@ -116,6 +116,11 @@ def test_contacts_are_masked_changed_found_and_forgotten(client: TestClient) -> 
     assert wrong(client.post(at("/contacts"), json={"first_name": "Bob"})) == ["email"]
     assert wrong(client.patch(path, json={"phone": "030 1234"})) == ["phone"]
     assert wrong(client.patch(path, json={"fields": {"Not So": "x"}})) == ["fields.Not So"]
+    for value in ("x" * 501, "\ud800", 10**30, True, ["x"]):
+        text = json.dumps({"fields": {"m": value}})
+        as_json = {"Content-Type": "application/json"}
+        refused = client.patch(path, content=text, headers=as_json)
+        assert wrong(refused) == ["fields.m"], value
     changed = client.patch(path, json={"fields": {"n": None, "m": "x"}, "company": None}).json()
     assert (changed["fields"], changed["company"]) == ({"m": "x"}, None)
     # A beginning would let somebody find out an address letter by letter.

@@ -5,21 +5,30 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from pipeline.masking import masked_name
 from pipeline.outreach.reading import names
+from pipeline.refusals import Refused
 from pipeline.stores import Row
 from pipeline.web.api.common import Payload
 from pipeline.web.api.outreach.common import HIDDEN, MASKED, NEXT, picked
 
 #: Whole numbers that every program can read exactly: https://www.rfc-editor.org/rfc/rfc8259#section-6
 _EXACT = 2**53 - 1
-_Value = (
-    Annotated[str, Field(strict=True, max_length=500)]
-    | Annotated[int, Field(strict=True, ge=-_EXACT, le=_EXACT)]
-    | Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e300, le=1e300)]
-)
+#: Of any other kind is refused by the name of its field, without those of what it might be.
+_Value = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": 500},
+                {"type": "number", "minimum": -_EXACT, "maximum": _EXACT},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 
 
 class ContactChanges(Payload):
@@ -38,7 +47,7 @@ class ContactChanges(Payload):
     time_zone: str | None = Field(
         default=None, max_length=64, description="An IANA name; null: that of the plan."
     )
-    fields: dict[str, _Value | None] | None = Field(
+    fields: dict[str, _Value] | None = Field(
         default=None,
         max_length=50,
         description="Further values for templates, `contact.fields.name`; of a change only "
@@ -46,8 +55,10 @@ class ContactChanges(Payload):
     )
 
     def values_given(self) -> dict[str, Any]:
-        """Return what was given."""
+        """Return what was given.  Raises refusals.Refused for a value that cannot be kept."""
         given = self.model_dump(exclude_unset=True)
+        for name, value in (self.fields or {}).items():
+            _check(f"fields.{name}", value)
         if given.get("fields", {}) is None:
             del given["fields"]
         return given
@@ -55,6 +66,13 @@ class ContactChanges(Payload):
 
 class ContactWanted(ContactChanges):
     """A contact; it needs an e-mail address or a telephone number."""
+
+
+def _check(field: str, value: Any) -> None:
+    if isinstance(value, int | float) and not -_EXACT <= value <= _EXACT:
+        raise Refused(field, "this number is too large to be exact; give it as a text")
+    if isinstance(value, str) and any("\ud800" <= one <= "\udfff" for one in value):
+        raise Refused(field, "this text holds half a character; give whole ones")
 
 
 class ContactView(BaseModel):
