@@ -38,7 +38,9 @@ def up(
     *,
     demo: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Also a sandbox with N users, connected."),
+        typer.Option(
+            min=1, metavar="N", help="Also a sandbox with N users, connected, and a campaign."
+        ),
     ] = None,
     exit_when_fresh: Annotated[
         bool,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import requests
 
 from models import Connection
 from pipeline.cli.connecting import look_for_due_now
+from pipeline.cli.up import demo_campaign
 from pipeline.config import settings
 from pipeline.connect import connect_google, connect_microsoft
 from pipeline.errors import Misconfigured, Transient
@@ -22,11 +24,23 @@ _POLL_SECONDS = 0.1
 
 
 class DemoUsers:
-    """Makes and connects `count` users in a thread of its own."""
+    """Makes and connects `count` users in a thread of its own, then a campaign that one sends."""
 
-    def __init__(self, sandbox_url: str, count: int) -> None:
+    def __init__(
+        self,
+        sandbox_url: str,
+        count: int,
+        on_event: Callable[[str, str], None],
+        *,
+        with_campaign: bool,
+    ) -> None:
+        """`on_event` is called with whose news it is, and what has happened."""
         self.count = count
         self.connected = 0
+        #: Once it is there.
+        self.campaign_id: str | None = None
+        self._on_event = on_event
+        self._with_campaign = with_campaign
         self._sandbox = SandboxClient(sandbox_url)
         # A sandbox that somebody else has started may be Google alone.
         self._with_mailboxes = settings().microsoft_graph_base_url == sandbox_url
@@ -57,6 +71,8 @@ class DemoUsers:
                 if self._stop.is_set():
                     return
                 self._make(so_far)
+            if self._with_campaign and _sends_by(self._sandbox):
+                self._make_campaign()
         except Exception as error:  # noqa: BLE001 - raised again where it can be told, in are_ready
             self._error = error
         finally:
@@ -71,9 +87,9 @@ class DemoUsers:
 
     def _let_mail_be_told_of(self) -> None:
         """Set up the Event Webhook, as an operator does once in a SendGrid account."""
-        now = settings()
-        if now.sendgrid_api_base_url == self._sandbox.base_url:
-            self._sandbox.sendgrid_webhook(f"{now.public_base_url}/webhooks/sendgrid/events")
+        if _sends_by(self._sandbox):
+            endpoint = f"{settings().public_base_url}/webhooks/sendgrid/events"
+            self._sandbox.sendgrid_webhook(endpoint)
 
     def _await_sandbox(self) -> None:
         deadline = time.monotonic() + _HEALTHY_WITHIN_SECONDS
@@ -103,6 +119,22 @@ class DemoUsers:
                 connect_microsoft(name, self._sandbox.microsoft_grant(name))
         self.connected = so_far
         look_for_due_now()
+
+    def _make_campaign(self) -> None:
+        """Start the campaign; without one, all else goes on."""
+        try:
+            [first] = self._sandbox.add_users(1)
+            self.campaign_id = demo_campaign.make(self._sandbox, first)
+        except Exception as error:  # noqa: BLE001 - told, whatever it is
+            self._on_event("demo", f"no campaign: {error or type(error).__name__}")
+        else:
+            where = demo_campaign.where(self.campaign_id)
+            self._on_event("demo", f"a campaign is under way: {where}")
+
+
+def _sends_by(sandbox: SandboxClient) -> bool:
+    """Return whether mail goes to the sandbox: one that somebody else started may lack that."""
+    return settings().sendgrid_api_base_url == sandbox.base_url
 
 
 def _not_active(names: list[str], provider: str) -> set[str]:

@@ -148,6 +148,12 @@ class Session:
     def _start_demo(self) -> None:
         if self._demo_count is None:
             return
-        self.demo = DemoUsers(settings().google_api_base_url, self._demo_count)
+        self.demo = DemoUsers(
+            settings().google_api_base_url,
+            self._demo_count,
+            self.events.tell,
+            # Whose answers would come in while all is compared, and nobody would see it.
+            with_campaign=not self._sync_all,
+        )
         self.demo.start()
         self._cleanup.callback(self.demo.stop)

@@ -50,7 +50,8 @@ GOOGLE = ("GOOGLE_API_BASE_URL", "GOOGLE_OAUTH_BASE_URL")
 
 @pytest.fixture(autouse=True)
 def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*GOOGLE, "REDIS_URL", "MONGODB_URI", "GRAPH_URI", "ENCRYPTION_KEYS"):
+    sandboxed = sandbox_settings(SandboxPorts(1, 2))  # a sandbox may run for other tests
+    for name in (*sandboxed, "REDIS_URL", "MONGODB_URI", "GRAPH_URI", "ENCRYPTION_KEYS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -207,7 +208,7 @@ def test_what_keeps_demo_users_from_being_made_ends_it_however_long_it_was_to_ru
 ) -> None:
     session: Any = Session(tmp_path, 3, Events(aloud=False), sync_all=False)
     session.servers = SimpleNamespace(exited=list)
-    session.demo = DemoUsers("no address", 3)
+    session.demo = DemoUsers("no address", 3, session.events.tell, with_campaign=False)
     session.demo.start()
     looks = iter(range(20))  # then it fails here
     with Stop() as stop, pytest.raises(requests.RequestException, match="no address"):
