@@ -10,7 +10,6 @@ import requests
 
 from models import Connection
 from pipeline.cli.connecting import look_for_due_now
-from pipeline.cli.up import demo_campaign
 from pipeline.config import settings
 from pipeline.connect import connect_google, connect_microsoft
 from pipeline.errors import Misconfigured, Transient
@@ -37,8 +36,8 @@ class DemoUsers:
         """`on_event` is called with whose news it is, and what has happened."""
         self.count = count
         self.connected = 0
-        #: Once it is there.
-        self.campaign_id: str | None = None
+        #: Where the campaign can be seen, once it is there.
+        self.campaign_is_at = ""
         self._on_event = on_event
         self._with_campaign = with_campaign
         self._sandbox = SandboxClient(sandbox_url)
@@ -122,14 +121,15 @@ class DemoUsers:
 
     def _make_campaign(self) -> None:
         """Start the campaign; without one, all else goes on."""
+        from pipeline.cli.up import demo_campaign  # all of outreach: syncing began without it
+
         try:
             [first] = self._sandbox.add_users(1)
-            self.campaign_id = demo_campaign.make(self._sandbox, first)
+            self.campaign_is_at = demo_campaign.where(demo_campaign.make(self._sandbox, first))
         except Exception as error:  # noqa: BLE001 - told, whatever it is
             self._on_event("demo", f"no campaign: {error or type(error).__name__}")
         else:
-            where = demo_campaign.where(self.campaign_id)
-            self._on_event("demo", f"a campaign is under way: {where}")
+            self._on_event("demo", f"a campaign is under way: {self.campaign_is_at}")
 
 
 def _sends_by(sandbox: SandboxClient) -> bool:

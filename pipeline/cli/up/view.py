@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.output import Cell, duration, number, percent, table
-from pipeline.cli.up import demo_campaign
 from pipeline.cli.up.session import Session
 from pipeline.cli.up.watch import Snapshot
 from pipeline.config import settings
@@ -143,8 +142,8 @@ def addresses(session: Session) -> list[tuple[str, str]]:
     ]
     if session.demo or session.sandbox_ports:
         rows.append(("sandbox", now.google_api_base_url))
-    if session.demo and session.demo.campaign_id:
-        rows.append(("campaign", demo_campaign.where(session.demo.campaign_id)))
+    if session.demo and session.demo.campaign_is_at:
+        rows.append(("campaign", session.demo.campaign_is_at))
     host = now.metrics_host
     for name, port in [*metrics.workers.items(), ("scheduler", metrics.scheduler)]:
         rows.append((f"{name} metrics", f"http://{host}:{port}/metrics"))
