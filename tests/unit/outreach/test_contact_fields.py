@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from typing import Any
 
 import pytest
@@ -101,6 +102,18 @@ def test_a_file_is_known_by_its_headings_however_they_are_written() -> None:
     assert [column.name or column.field for column in columns] == [
         *("email", "phone", "first_name", "last_name", "company", "time_zone", "seats_2"),
     ]
+
+
+def test_what_stands_between_values_is_known_by_all_rows_and_soon() -> None:
+    semicolons = ['email;name, title;"a,b,c,d"\n', "ada@b.example;Ada, Dr;1\n", "b@b.example;B;2\n"]
+    columns = opened(semicolons, {"name, title": "company", "a,b,c,d": ""}).columns
+    assert columns == [Column(name="email"), Column(name="company"), Column()]
+    started = time.perf_counter()
+    with pytest.raises(Refused):
+        opened(["e,;\n", ",'" * 40_000])
+    assert time.perf_counter() - started < 5
+    with pytest.raises(Refused, match="its headings are: none"):
+        opened([])
 
 
 def test_more_fields_than_a_contact_has_are_too_many() -> None:
