@@ -1,4 +1,4 @@
-"""`headrace chaos outreach` and `headrace bench outreach` as a person runs them, with few contacts."""
+"""`headrace chaos outreach` and `headrace bench outreach` as a person runs them, but small."""
 
 from __future__ import annotations
 
