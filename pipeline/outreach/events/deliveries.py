@@ -87,7 +87,8 @@ def close(delivery_id: str, reading: Reading, counts: Row, tenant_ids: Sequence[
 def sweep() -> str:
     """Send the jobs of deliveries that wait for too long, and say in words how many.
 
-    Those that have failed again and again are set aside; their dead letters say why.
+    Those that have failed again and again are set aside, until `reopen`; their dead letters say
+    why.
     """
     until = datetime.now(UTC) - LOST_AFTER
     late: Row = {"open": True, "received_at": {"$lte": until}}
@@ -99,6 +100,16 @@ def sweep() -> str:
     sent = send_many(Send("process_delivery", (row["_id"],)) for row in rows)
     told = f"{counted(len(sent), 'request')} late"
     return f"{told}, {failed.modified_count} failed" if failed.modified_count else told
+
+
+def reopen(delivery_id: str = "") -> int:
+    """Have a delivery that was set aside be worked through again, or all; return how many.
+
+    The next `sweep` sends their jobs.
+    """
+    aside: Row = {"status": "failed"} | ({"_id": delivery_id} if delivery_id else {})
+    fresh = {"status": "received", "open": True, "attempts": 0}
+    return collection(OutreachDelivery).update_many(aside, {"$set": fresh}).modified_count
 
 
 def _row(request: Incoming, now: datetime) -> Row:

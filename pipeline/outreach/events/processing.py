@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from pymongo.errors import ConnectionFailure
+
+from pipeline.errors import Transient
 from pipeline.outreach.events import deliveries, sendgrid, texting
 from pipeline.outreach.events.matching import matched
 from pipeline.outreach.events.reading import Reading
 from pipeline.outreach.events.recording import recorded
-from pipeline.outreach.events.told import Told
+from pipeline.outreach.events.told import Event, Told
 from pipeline.stores import Row
 from pipeline.words import counted
 
@@ -19,15 +22,22 @@ _UNKNOWN = "there is no such message"
 
 
 def process(delivery_id: str) -> str:
-    """Work through a delivery, and say in words what was in it.  Safe to repeat."""
+    """Work through a delivery, and say in words what was in it.  Safe to repeat.
+
+    Raises what went wrong with the first event that could not be recorded; those beside it are.
+    """
     delivery = deliveries.begin(delivery_id)
     if delivery is None:
         return "the delivery has expired"
     reading = _read(delivery)
     counts: Row = {"applied": 0, "duplicates": 0, "noted": 0}
     tenant_ids: set[str] = set()
+    errors: list[Exception] = []
     for start in range(0, len(reading.told), _CHUNK):
-        _take(delivery, reading, reading.told[start : start + _CHUNK], counts, tenant_ids)
+        chunk = reading.told[start : start + _CHUNK]
+        errors += _take(delivery, reading, chunk, counts, tenant_ids)
+    if errors:
+        raise errors[0]
     counts |= {"skipped": sum(reading.skipped.values()), "malformed": reading.malformed}
     deliveries.close(delivery_id, reading, counts, sorted(tenant_ids))
     return f"{counted(counts['applied'], 'new event')} of {sum(counts.values()):,}"
@@ -41,16 +51,35 @@ def _read(delivery: Row) -> Reading:
 
 def _take(
     delivery: Row, reading: Reading, told: Sequence[Told], counts: Row, tenant_ids: set[str]
-) -> None:
-    """Record a chunk of what was told, and count what came of it."""
+) -> list[Exception]:
+    """Record a chunk of what was told, and count what came of it; return what went wrong."""
     events, unknown = matched(told, delivery["_id"], delivery.get("sender_id", ""))
     if unknown:
         reading.skip(_UNKNOWN, len(unknown))
     if not events:
-        return
-    new = len(recorded(events).new)
+        return []
+    new, errors = _recorded(events)
     noted = sum(not event.told.type for event in events)
     counts["applied"] += new
     counts["noted"] += noted
     counts["duplicates"] += len(events) - new - noted
     tenant_ids.update(event.message["tenant_id"] for event in events)
+    return errors
+
+
+def _recorded(events: Sequence[Event]) -> tuple[int, list[Exception]]:
+    """Record events, all but those that cannot be; return how many were new, and why not.
+
+    One that fails, of whichever tenant, keeps no other from being heeded.  Raises what tells
+    that the store is away.
+    """
+    try:
+        return len(recorded(events).new), []
+    except (ConnectionFailure, Transient):
+        raise
+    except Exception as error:  # noqa: BLE001 - raised once the others are recorded
+        if len(events) == 1:
+            return 0, [error]
+    middle = len(events) // 2
+    first, second = _recorded(events[:middle]), _recorded(events[middle:])
+    return first[0] + second[0], first[1] + second[1]

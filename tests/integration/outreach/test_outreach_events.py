@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from told_events import HOUR, deliver, entry, sent_message, tell
 
-from models import AuditLog, Enrollment
+from models import AuditLog, Enrollment, PlanVersion
 from models.outreach import OutboundMessage, OutreachDelivery, OutreachEvent, Suppression
 from pipeline.errors import Gone
 from pipeline.outreach import campaigns, events, suppressions
+from pipeline.outreach.events import deliveries
+from pipeline.outreach.plans import stored
 from pipeline.stores import Row, collection
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -74,6 +76,31 @@ def test_told_twice_or_by_two_at_once_is_known_once() -> None:
         row = told.suppressed(one)
         assert row is not None
         assert row["count"] == 1
+
+
+def test_an_event_that_cannot_be_recorded_keeps_no_other_from_being_heeded() -> None:
+    broken, *good = (sent_message(f"one{n}") for n in range(6))
+    collection(PlanVersion).delete_many({"campaign_id": broken["campaign_id"]})
+    stored.cache_clear()
+    entries = [entry(one, "unsubscribe") for one in (*good[:3], broken, *good[3:])]
+    delivery_id = deliver(entries)
+    for _ in range(2):
+        with pytest.raises(Gone):
+            events.process(delivery_id)
+    assert [bool(told.suppressed(one)) for one in good] == [True] * 5
+    assert told.suppressed(broken) is None
+    assert told.delivery(delivery_id)["open"]
+
+    late = rows.now() - timedelta(minutes=2)
+    spent = {"received_at": late, "attempts": deliveries.MOST_ATTEMPTS}
+    collection(OutreachDelivery).update_one({"_id": delivery_id}, {"$set": spent})
+    assert events.sweep() == "0 requests late, 1 failed"
+    assert told.delivery(delivery_id)["status"] == "failed"
+    assert deliveries.reopen() == 1
+    assert deliveries.reopen() == 0
+    assert events.sweep() == "1 request late"
+    collection(OutreachDelivery).update_one({"_id": delivery_id}, {"$set": {"status": "failed"}})
+    assert deliveries.reopen(delivery_id) == 1
 
 
 def test_events_without_an_id_of_their_own_are_told_apart_by_what_they_say() -> None:
