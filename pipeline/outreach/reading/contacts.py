@@ -15,26 +15,35 @@ _LAST = "\U0010ffff"
 
 
 def listed(
-    tenant_id: str, limit: int = 50, *, after: str = "", search: str = "", import_id: str = ""
+    tenant_id: str,
+    limit: int = 50,
+    *,
+    after: str = "",
+    search: str = "",
+    import_id: str = "",
+    by_beginnings: bool = True,
 ) -> Page[Row]:
     """Return contacts, the newest first.  Raises ValueError for a place that is none.
 
-    `search` is how an e-mail address or a telephone number begins, or a whole external id.
+    `search` is how an e-mail address or a telephone number begins, or a whole external id; not
+    `by_beginnings`, the whole of any of them: for who may not know addresses, and could find one
+    out letter by letter.
     """
     query: Row = {"tenant_id": tenant_id}
     if import_id:
         query["import_id"] = import_id
     if search:
-        query |= _searched(search.strip())
+        query |= _searched(search.strip(), _LAST if by_beginnings else "")
     return Page(*by_time(Contact, query, "created_at", limit, after))
 
 
-def _searched(text: str) -> Row:
+def _searched(text: str, most: str) -> Row:
+    """Return what finds `text`, and what begins with it up to `most` behind it."""
     if text.startswith("+"):
         number = "+" + "".join(one for one in text if one.isdecimal())
-        return {"phone": {"$gte": number, "$lte": number + _LAST}}
+        return {"phone": {"$gte": number, "$lte": number + most}}
     low = text.lower()
-    return {"$or": [{"email": {"$gte": low, "$lte": low + _LAST}}, {"external_id": text}]}
+    return {"$or": [{"email": {"$gte": low, "$lte": low + most}}, {"external_id": text}]}
 
 
 def enrollments_of(tenant_id: str, contact_id: str) -> list[Row]:

@@ -38,6 +38,7 @@ def _listed(visit: Visit) -> Page[Row]:
         after=said(visit, "after"),
         search=said(visit, "q"),
         import_id=said(visit, "import"),
+        by_beginnings=visit.principal.may("operator"),  # who may reveal addresses, too
     )
 
 

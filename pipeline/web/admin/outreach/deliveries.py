@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.outreach.events.deliveries import reopen
 from pipeline.outreach.reading import deliveries
 from pipeline.web.admin.outreach.common import (
     PER_PAGE,
     TENANT,
     address,
     framed,
+    on_tenant,
     one_of,
     paged,
     said,
     tabs,
 )
-from pipeline.web.pages import Visit, page
+from pipeline.web.pages import Conflict, Done, Visit, action, page
+from pipeline.words import counted
 
 _KEPT = ("status", "all")
 _STATUSES = ("received", "processed", "partial", "failed")
@@ -47,6 +50,15 @@ def _read_one(visit: Visit) -> Mapping[str, Any]:
     )
 
 
+def _again(visit: Visit, _tenant_id: str) -> Done:
+    """Have one that was set aside be worked through again, or all that were, of all tenants."""
+    opened = reopen(visit.path.get("delivery_id", ""))
+    if not opened:
+        raise Conflict("None is set aside.")
+    told = f"{counted(opened, 'request')} will be worked through within about a minute."
+    return Done(told, {"deliveries": opened})
+
+
 routes = [
     page(_LIST, "outreach/deliveries", _read, title="Deliveries", nav="outreach", seconds=3),
     page(
@@ -56,4 +68,6 @@ routes = [
         title="Delivery",
         nav="outreach",
     ),
+    action(f"{_LIST}/again", on_tenant(_again), name="deliveries.again"),
+    action(f"{_LIST}/{{delivery_id:id}}/again", on_tenant(_again), name="delivery.again"),
 ]

@@ -41,7 +41,7 @@ def json_object(visit: Visit, name: str) -> dict[str, Any]:
         text = upload.file.read().decode("utf-8-sig", errors="replace")
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         where = getattr(error, "lineno", 1), getattr(error, "colno", 1)
         why = getattr(error, "msg", "it cannot be read")
         raise Refused(name, f"this is no JSON: line {where[0]}, column {where[1]}: {why}") from None
