@@ -130,6 +130,8 @@ class Settings(BaseSettings):
         "smtp://127.0.0.1:25"
     )
     """Mail server of senders that have none, `smtp[s]://user:password@host:port`."""
+    smtp_hosts: str = ""
+    """Other mail servers that senders may name, `host` or `host:port`, comma-separated."""
     provider_timeout_seconds: Seconds = 30
     """Longest silence of a provider before a call counts as failed."""
 

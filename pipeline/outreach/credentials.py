@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pipeline.clients.keyring import Encrypted, Keyring, Unreadable
 from pipeline.errors import Misconfigured
+from pipeline.outreach import mail_servers
 from pipeline.refusals import Refused
 from pipeline.stores import Row
 
@@ -27,8 +28,10 @@ def encrypted(sender_id: str, provider: str, values: Mapping[str, object]) -> En
     for name, value in values.items():
         if not isinstance(value, str) or not value.strip() or len(value) > _MOST_CHARACTERS:
             raise Refused(f"credentials.{name}", "expected a text that is not empty")
-    plain = json.dumps({name: str(values[name]).strip() for name in expected})
-    return Keyring.from_settings().encrypt(plain.encode(), _context(sender_id))
+    plain = {name: str(values[name]).strip() for name in expected}
+    if provider == "smtp":
+        _require_named(plain["url"])
+    return Keyring.from_settings().encrypt(json.dumps(plain).encode(), _context(sender_id))
 
 
 def decrypted(sender: Row) -> dict[str, str] | None:
@@ -45,6 +48,13 @@ def decrypted(sender: Row) -> dict[str, str] | None:
         raise Misconfigured("the sender's credentials cannot be read: set them again") from None
     found: dict[str, str] = json.loads(plain)
     return found
+
+
+def _require_named(url: str) -> None:
+    try:
+        mail_servers.named(url)
+    except Misconfigured as error:
+        raise Refused("credentials.url", str(error)) from None
 
 
 def _context(sender_id: str) -> str:

@@ -7,10 +7,11 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from pipeline.clients import smtp, smtp_server
+from pipeline.clients import smtp
 from pipeline.clients.sending_errors import Refused
-from pipeline.config import settings
+from pipeline.clients.smtp_server import MailServer
 from pipeline.errors import Misconfigured
+from pipeline.outreach import mail_servers
 from pipeline.outreach.channels.base import Absent, Accepted, Found, Outgoing, Unsure
 from pipeline.outreach.channels.headers import headers_of, one_line
 from pipeline.outreach.channels.mail_policy import MAIL_POLICY
@@ -82,8 +83,6 @@ def _parts(address: str) -> tuple[str, str]:
     return name, domain
 
 
-def _server(sender: Row) -> smtp_server.MailServer:
+def _server(sender: Row) -> MailServer:
     own = decrypted(sender)
-    if own:
-        return smtp_server.parse(own["url"], "the sender's address of its mail server")
-    return smtp_server.parse(settings().smtp_url.get_secret_value(), "SMTP_URL")
+    return mail_servers.named(own["url"]) if own else mail_servers.of_settings()

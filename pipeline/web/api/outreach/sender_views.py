@@ -30,7 +30,9 @@ class Credentials(Payload):
 
     api_key: _Secret | None = Field(default=None, description="Of sendgrid.")
     url: _Secret | None = Field(
-        default=None, description="Of smtp: smtp://user:password@host:587, or smtps://…"
+        default=None,
+        description="Of smtp: smtp://user:password@host:587, or smtps://…; of a server that "
+        "SMTP_HOSTS lists.",
     )
     account_sid: _Secret | None = Field(default=None, description="Of twilio.")
     auth_token: _Secret | None = Field(default=None, description="Of twilio.")
