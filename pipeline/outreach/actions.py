@@ -97,16 +97,21 @@ def put_back(
     because: str,
     now: datetime,
     session: ClientSession | None = None,
-) -> None:
-    """Have actions that wait or are queued wait until `due_at`, and say why."""
-    collection(ScheduledAction).update_many(
+    *,
+    time_zone: str = "",
+) -> int:
+    """Have actions that wait or are queued wait until `due_at`, and say why; return how many do.
+
+    `time_zone` is that of their contacts, if it is another by now.
+    """
+    fresh: Row = {"status": "pending", "due_at": due_at, "because": because, "updated_at": now}
+    fresh |= {"data.time_zone": time_zone} if time_zone else {}
+    done = collection(ScheduledAction).update_many(
         {"_id": {"$in": list(action_ids)}, "status": {"$in": list(ACTION_OPEN)}},
-        {
-            "$set": {"status": "pending", "due_at": due_at, "because": because, "updated_at": now},
-            "$unset": {"queued_at": ""},
-        },
+        {"$set": fresh, "$unset": {"queued_at": ""}},
         session=session,
     )
+    return done.matched_count
 
 
 def _there(

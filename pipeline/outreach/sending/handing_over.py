@@ -79,10 +79,10 @@ def _claim_and_send(errand: Errand, outgoing: Outgoing) -> str:
         fresh, against = _last_look(errand, message)
     except (HeadraceError, PyMongoError):
         # Who does not know whether it may be sent does not send it.
-        outcomes.canceled(message, "it could not be seen whether it may be sent")
+        outcomes.canceled(errand, message, "it could not be seen whether it may be sent")
         raise
     if against is not None:
-        outcomes.canceled(message, against.because)
+        outcomes.canceled(errand, message, against.because)
         return heed(fresh, against)
     late = (message["handed_over_at"] - errand.action["due_at"]).total_seconds()
     OUTREACH_LATE_SECONDS.labels(message["channel"]).observe(max(0.0, late))

@@ -28,7 +28,9 @@ def heed(errand: Errand, against: Objection) -> str:
     if against.kind == "idle":
         raise LeaseLost(against.because)
     if against.kind == "later":
-        actions.put_back([action_id], against.until or now, against.because, now)
+        # The contact may have moved: its line has to go by the same clock as this.
+        until = against.until or now
+        actions.put_back([action_id], until, against.because, now, time_zone=against.zone)
         return f"put off: {against.because}"
 
     def work(session: ClientSession) -> Wake:

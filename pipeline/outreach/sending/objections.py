@@ -28,7 +28,8 @@ Kind = Literal["void", "idle", "later", "sent", "under_way", "ends"]
 class Objection(NamedTuple):
     """Why a message must not be sent now, and what comes of it.
 
-    `status` is that of an enrollment that ends, `trigger` what its transition says.
+    `status` is that of an enrollment that ends, `trigger` what its transition says; `zone` is
+    that by whose clock it is quiet.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Objection(NamedTuple):
     until: datetime | None = None
     status: str = ""
     trigger: str = ""
+    zone: str = ""
 
 
 def objection(errand: Errand, now: datetime) -> Objection | None:
@@ -65,7 +67,8 @@ def of_recipient(errand: Errand, now: datetime) -> Objection | None:
         return Objection("ends", why, status="error", trigger="error")
     allowed = quiet_hours.next_allowed(now, errand.zone, errand.plan.quiet, margin=QUIET_MARGIN)
     if allowed > now:
-        return Objection("later", f"quiet hours in {errand.zone} end then", allowed)
+        why = f"quiet hours in {errand.zone} end then"
+        return Objection("later", why, allowed, zone=errand.zone)
     tenant_id, channel = errand.action["tenant_id"], errand.action["channel"]
     reason = suppressions.why_suppressed(tenant_id, channel, errand.address)
     if reason:

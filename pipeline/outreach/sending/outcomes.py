@@ -72,10 +72,18 @@ def misconfigured(errand: Errand, message: Row, why: str) -> None:
     _try_later(errand, message, "misconfigured", "its sender is failing", later, free=True)
 
 
-def canceled(message: Row, why: str) -> None:
+def canceled(errand: Errand, message: Row, why: str) -> None:
     """Write that a claimed message was not handed over."""
-    ledger.not_sent(message, "canceled", why, datetime.now(UTC), free=True)
-    _count(message, "canceled")
+    now = datetime.now(UTC)
+
+    def work(session: ClientSession) -> Wake:
+        ledger.not_sent(message, "canceled", why, now, session, free=True)
+        key = {"_id": errand.action["_id"], "status": {"$in": list(ACTION_OPEN)}}
+        touch = {"$set": {"updated_at": now}}  # in the way of whoever cancels it at this moment
+        is_open = collection(ScheduledAction).update_one(key, touch, session=session).matched_count
+        return Wake() if is_open else _take_up(message, why, now, session)
+
+    _settle(message, "canceled", work)
 
 
 def refused(errand: Errand, message: Row, error: Refused) -> None:
@@ -117,6 +125,20 @@ def close_action(
     collection(ScheduledAction).update_one(is_open, {"$set": fresh}, session=session)
 
 
+def set_actions(
+    message: Row, status: str, because: str, now: datetime, session: ClientSession
+) -> None:
+    """Set aside what is scheduled for a message."""
+    of_message = {
+        "enrollment_id": message["enrollment_id"],
+        "status": {"$in": [*ACTION_OPEN, "error"]},
+        "kind": "send",
+        "node_id": message["node_id"],
+    }
+    fresh = actions.over(status, now, because)
+    collection(ScheduledAction).update_many(of_message, {"$set": fresh}, session=session)
+
+
 def _try_later(
     errand: Errand, message: Row, outcome: str, why: str, due_at: datetime, *, free: bool = False
 ) -> None:
@@ -124,10 +146,29 @@ def _try_later(
 
     def work(session: ClientSession) -> Wake:
         ledger.not_sent(message, "retryable", why, now, session, free=free)
-        actions.put_back([errand.action["_id"]], due_at, why, now, session)
-        return Wake()
+        if actions.put_back([errand.action["_id"]], due_at, why, now, session):
+            return Wake()
+        wake = _take_up(message, why, now, session)
+        actions.put_back(_waiting(message, session), due_at, why, now, session)
+        return wake
 
     _settle(message, outcome, work)
+
+
+def _take_up(message: Row, why: str, now: datetime, session: ClientSession) -> Wake:
+    """Schedule a message anew whose action is over although it was not sent, if it may be sent.
+
+    It was paused and resumed while it was claimed, or the claim had ended before the answer came.
+    """
+    set_actions(message, "canceled", why, now, session)
+    return advance(session, [message["enrollment_id"]], now)
+
+
+def _waiting(message: Row, session: ClientSession) -> list[str]:
+    """Return the actions that are to send a message."""
+    waits = {"enrollment_id": message["enrollment_id"], "status": "pending", "kind": "send"}
+    found = collection(ScheduledAction).find(waits, {"_id": 1}, session=session)
+    return [str(row["_id"]) for row in found]
 
 
 def _settle(message: Row, outcome: str, work: Callable[[ClientSession], Wake]) -> None:

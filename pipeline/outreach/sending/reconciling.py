@@ -14,19 +14,19 @@ from itertools import islice
 from pymongo import ASCENDING
 from pymongo.client_session import ClientSession
 
-from models import OutboundMessage, ScheduledAction, SenderIdentity
+from models import OutboundMessage, SenderIdentity
 from pipeline.audit import noted
 from pipeline.config import settings
 from pipeline.dispatch import send_many
 from pipeline.errors import Gone, Misconfigured, Permanent, RateLimited, Transient
 from pipeline.jobs.sending import Send
 from pipeline.metrics import OUTREACH_MESSAGES
-from pipeline.outreach import actions, channels
+from pipeline.outreach import channels
 from pipeline.outreach.advancing import Wake, advance
 from pipeline.outreach.channels import Absent, Found, Unsure
 from pipeline.outreach.promoting import nudge
 from pipeline.outreach.sending import ledger
-from pipeline.outreach.sending.outcomes import FIRST_ASK
+from pipeline.outreach.sending.outcomes import FIRST_ASK, set_actions
 from pipeline.outreach.sending.proof import proven
 from pipeline.outreach.transactions import transaction
 from pipeline.stores import Row, collection
@@ -117,7 +117,7 @@ def _give_up_on(message: Row, now: datetime) -> Row:
 
     def work(session: ClientSession) -> None:
         ledger.unknown(message, _LOST, now, now, session)
-        _set_actions(message, "error", _LOST, now, session)
+        set_actions(message, "error", _LOST, now, session)
 
     transaction(work)
     _count(message, "unknown")
@@ -134,7 +134,7 @@ def _asked(message: Row) -> Found | Absent | Unsure:
         return Unsure("its sender is not there any more")
     try:
         return channels.of(sender).lookup(sender, message)
-    except (Transient, RateLimited, Misconfigured) as error:
+    except (Transient, RateLimited, Misconfigured, Permanent) as error:
         return Unsure(str(error))
 
 
@@ -189,25 +189,11 @@ def _absent(message: Row, how: str) -> None:
     def work(session: ClientSession) -> Wake:
         ledger.not_sent(message, "retryable", _LOST, now, session, reconciliation=how)
         # What is canceled is taken up again, if it is for where the contact is.
-        _set_actions(message, "canceled", how, now, session)
+        set_actions(message, "canceled", how, now, session)
         return advance(session, [message["enrollment_id"]], now)
 
     nudge(transaction(work))
     _count(message, "absent")
-
-
-def _set_actions(
-    message: Row, status: str, because: str, now: datetime, session: ClientSession
-) -> None:
-    """Set aside what is scheduled for a message."""
-    of_message = {
-        "enrollment_id": message["enrollment_id"],
-        "status": {"$in": ["pending", "queued", "error"]},
-        "kind": "send",
-        "node_id": message["node_id"],
-    }
-    fresh = actions.over(status, now, because)
-    collection(ScheduledAction).update_many(of_message, {"$set": fresh}, session=session)
 
 
 def _count(message: Row, outcome: str) -> None:
