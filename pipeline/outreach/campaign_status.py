@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pymongo.client_session import ClientSession
+
 from models import Campaign, Tenant
 from models.outreach import CHANNELS
 from pipeline.audit import noted
@@ -18,6 +20,7 @@ from pipeline.errors import Changed, Permanent
 from pipeline.outreach.campaign_rows import find
 from pipeline.outreach.promoting import nudge_settling
 from pipeline.outreach.readiness import NotReady, readiness
+from pipeline.outreach.transactions import transaction
 from pipeline.stores import Row, collection
 
 #: What a settling that begins with all active enrollments goes on after.
@@ -125,10 +128,13 @@ def _set_paused(tenant_id: str, by: str, reason: str, *, is_paused: bool) -> Non
         "paused_at": now if is_paused else None,
         "updated_at": now,
     }
-    collection(Tenant).update_one(
-        {"_id": tenant_id}, {"$set": fresh, "$setOnInsert": {"created_at": now}}, upsert=True
-    )
+    change = {"$set": fresh, "$setOnInsert": {"created_at": now}}
     active = {"tenant_id": tenant_id, "status": "active"}
     settle: Row = {"settle_due_at": now, **({} if is_paused else _FROM_THE_START)}
-    collection(Campaign).update_many(active, {"$set": settle})
+
+    def work(session: ClientSession) -> None:
+        collection(Tenant).update_one({"_id": tenant_id}, change, upsert=True, session=session)
+        collection(Campaign).update_many(active, {"$set": settle}, session=session)
+
+    transaction(work)
     nudge_settling(str(row["_id"]) for row in collection(Campaign).find(active, {"_id": 1}))

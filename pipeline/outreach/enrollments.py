@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from pymongo.client_session import ClientSession
 
-from models import Enrollment
+from models import Campaign, Enrollment
 from pipeline.audit import noted
 from pipeline.errors import Gone, Permanent
 from pipeline.outreach.advancing import Wake, carry
@@ -134,7 +134,12 @@ def _act(
         batch = load(session, [enrollment_id])
         if not batch.walks or batch.walks[0].row["tenant_id"] != tenant_id:
             raise Gone("there is no such enrollment")
-        change(batch.walks[0], now)
+        [walk] = batch.walks
+        change(walk, now)
+        if walk.row["status"] == "active" and not walk.is_open:
+            # Whoever resumes its campaign at this moment is to see that it is active again.
+            touch = {"$set": {"updated_at": now}}
+            collection(Campaign).update_one({"_id": walk.campaign["_id"]}, touch, session=session)
         return carry(session, batch, now)
 
     with noted(by, action, f"enrollment {enrollment_id}"):
