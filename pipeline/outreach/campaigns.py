@@ -85,7 +85,7 @@ def update(tenant_id: str, campaign_id: str, *, by: str, **changes: Any) -> Row:
             before.get(f"{channel}_sender_id") != after.get(f"{channel}_sender_id")
             for channel in CHANNELS
         ):
-            after |= _with_new_sender(after, now)
+            after |= _with_new_sender(before, after, now, session)
         collection(Campaign).replace_one({"_id": campaign_id}, after, session=session)
         return after
 
@@ -145,16 +145,23 @@ def delete(tenant_id: str, campaign_id: str, *, by: str) -> None:
             collection(Enrollment).delete_many(mine | {"started_at": None})
 
 
-def _with_new_sender(campaign: Row, now: datetime) -> Row:
+def _with_new_sender(before: Row, campaign: Row, now: datetime, session: ClientSession) -> Row:
     """Return what else is set when senders change: what is scheduled is looked through.
 
-    Raises NotReady if the campaign is under way and could not go on so.
+    Raises NotReady if the campaign is under way and could not go on so, Refused if contacts may
+    be under way by an earlier plan that could not.
     """
     if campaign["status"] not in ("active", "paused"):
         return {}
     problems = problems_of(campaign, plans.stored(campaign["_id"], campaign["plan_version"]))
     if problems:
         raise NotReady(problems)
+    used = {"campaign_id": campaign["_id"]}
+    sent_by = collection(PlanVersion).distinct("plan.nodes.channel", used, session=session)
+    for channel in sent_by:
+        field = f"{channel}_sender_id"
+        if before.get(field) and not campaign.get(field):
+            raise Refused(field, f"an earlier plan sends {channel}: choose another sender for it")
     return {"settle_due_at": now, "settle_after": ""}
 
 
