@@ -24,15 +24,15 @@ _ADDRESSES = {"email": "e-mail address", "sms": "telephone number"}
 class _Checks:
     """What is asked about the contacts of a batch.
 
-    `suppressed` are reasons by channel and address.  `unfit` is what templates lack for contacts
-    that have the same fields: it is looked once for all of those.  A template that asks for a
+    `suppressed` are reasons by channel and address.  `fit` are which fields contacts have to whom
+    all can be said: it is not looked again for those with the same.  A template that asks for a
     field only for some values of another is caught when its message is rendered.
     """
 
     senders: dict[str, Row]
     tenants: dict[str, Row]
     suppressed: dict[str, dict[str, str]] = field(default_factory=dict)
-    unfit: dict[tuple[str, int, frozenset[str]], str | None] = field(default_factory=dict)
+    fit: set[tuple[str, int, frozenset[str]]] = field(default_factory=set)
 
 
 def start(session: ClientSession, batch: Batch, now: datetime) -> None:
@@ -90,9 +90,10 @@ def _lacks(walk: Walk, plan: Plan, contact: Row, checks: _Checks) -> str | None:
     """Return what the templates of a plan lack for a contact, in words."""
     has = frozenset(_filled(contact))
     key = (walk.row["campaign_id"], walk.campaign["plan_version"], has)
-    if key not in checks.unfit:
-        checks.unfit[key] = _unfit(walk, plan, contact, checks)
-    return checks.unfit[key]
+    lacks = None if key in checks.fit else _unfit(walk, plan, contact, checks)
+    if lacks is None:
+        checks.fit.add(key)
+    return lacks
 
 
 def _unfit(walk: Walk, plan: Plan, contact: Row, checks: _Checks) -> str | None:
