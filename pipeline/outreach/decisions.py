@@ -126,7 +126,7 @@ def send_time(plan: Plan, node: Node, entered_at: datetime, zone: str, now: date
         planned, because = datetime.fromisoformat(schedule.at), f"the plan says {schedule.at}"
     elif schedule:
         planned = durations.add(entered_at, schedule.delay)
-        because = f"the plan says {schedule.delay} after the contact came here"
+        because = f"the plan says {durations.in_words(schedule.delay)} after the contact came here"
     if not schedule or planned <= now:
         planned, because = now, "at once"
     planned = planned.astimezone(now.tzinfo)
@@ -248,7 +248,8 @@ def _running(
         wait = plan.wait_of(transition)
         due_at = durations.add(start, wait)
         if not any(_forestalls(fact, position, transition.on, due_at) for fact in facts):
-            yield Timer(transition.on, due_at, f"{transition.on} after {wait}"), transition
+            because = f"{_name(transition)} within {durations.in_words(wait)}"
+            yield Timer(transition.on, due_at, because), transition
 
 
 def _forestalls(fact: Fact, position: Position, event: str, due_at: datetime) -> bool:
@@ -260,8 +261,14 @@ def _forestalls(fact: Fact, position: Position, event: str, due_at: datetime) ->
 def _told(transition: Transition) -> str:
     """Return what a transition of an event is for, in words."""
     if transition.within:
-        return f"{transition.on} within {transition.within}"
-    return f"{transition.on} after {transition.after}" if transition.after else transition.on
+        return f"{_name(transition)} within {durations.in_words(transition.within)}"
+    if transition.after:
+        return f"{_name(transition)} after {durations.in_words(transition.after)}"
+    return _name(transition)
+
+
+def _name(transition: Transition) -> str:
+    return transition.on.replace("_", " ")
 
 
 def _taken(

@@ -15,6 +15,8 @@ _MOST_CHARACTERS = 64
 #: A leap year begins here: nothing is longer elsewhere.
 _LONG_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
 #: isodate has a type of its own for months and years; it adds to an instant as a timedelta does.
 Span = Any
 
@@ -26,6 +28,26 @@ def add(instant: datetime, duration: str) -> datetime:
     """
     later: datetime = instant.astimezone(UTC) + _parsed(duration)
     return later.replace(microsecond=later.microsecond // 1000 * 1000)
+
+
+def in_words(text: str) -> str:
+    """Return a duration as people say it, exactly: "3 d", "1 min 30 s"; itself if it is none."""
+    try:
+        span = _parsed(text)
+    except (ValueError, ArithmeticError):
+        return text
+    return seconds_in_words(((_LONG_YEAR + span) - _LONG_YEAR).total_seconds())
+
+
+def seconds_in_words(seconds: float, most: int = len(_UNITS)) -> str:
+    """Return so many seconds in words, in at most so many units from the largest on."""
+    left = max(0, round(seconds))
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        amount, left = divmod(left, size)
+        if amount or parts:
+            parts.append(f"{amount} {unit}" if amount else "")
+    return " ".join(filter(None, parts[:most])) or "0 s"
 
 
 def checked(text: str) -> str:

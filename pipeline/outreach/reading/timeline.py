@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -58,8 +59,16 @@ def of(tenant_id: str, enrollment_id: str, *, reveal: bool = False) -> list[Mome
     told += [_of_message(row, reveal=reveal) for row in messages.values()]
     open_ones = whose | {"status": {"$in": list(ACTION_OPEN)}}
     told += [_of_action(row) for row in _rows(ScheduledAction, open_ones, "due_at")]
-    # Sorting keeps the order of what is alike: transitions come by state_version.
-    return sorted(told, key=lambda one: (one.kind == "scheduled", one.at, _ORDER[one.kind]))
+    sent = {row["_id"]: row["sent_at"] for row in messages.values() if row.get("sent_at")}
+    return sorted(told, key=lambda one: _place(one, sent))
+
+
+def _place(one: Moment, sent: Mapping[str, datetime]) -> tuple[bool, datetime, int]:
+    """Return where in the story something stands; what is alike stays in order, as transitions do.
+
+    Providers tell whole seconds: nothing happened to a message before it was sent.
+    """
+    return one.kind == "scheduled", max(one.at, sent.get(one.message_id, one.at)), _ORDER[one.kind]
 
 
 def _rows(model: type[Any], query: Row, order: str) -> list[Row]:

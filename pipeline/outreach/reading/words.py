@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-import isodate
-
+from pipeline.outreach.plans import durations
 from pipeline.stores import Row
-from pipeline.words import duration
 
 #: Events that come of a timer, and the length of it where a plan says nothing.
 WAITED_FOR = {"no_open": "PT72H", "no_click": "PT24H"}
@@ -17,7 +15,6 @@ EVENT_WORDS = {
     "no_click": "no click",
     "spam_report": "reported as spam",
 }
-_ANY_TIME = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def event_in_words(event: str) -> str:
@@ -27,19 +24,12 @@ def event_in_words(event: str) -> str:
 
 def length_in_words(iso: str | None) -> str:
     """Return an ISO 8601 duration as people say it: "3 d", "2 h 30 min"; itself if it is none."""
-    if not iso:
-        return ""
-    try:
-        length = isodate.parse_duration(iso)
-    except (ValueError, TypeError):
-        return str(iso)
-    whole = length if isinstance(length, timedelta) else (_ANY_TIME + length) - _ANY_TIME
-    return duration(whole.total_seconds())
+    return durations.in_words(str(iso)) if iso else ""
 
 
 def elapsed(start: datetime | None, end: datetime) -> str:
     """Return how long after `start` the moment `end` was; empty if it is not known."""
-    return duration((end - start).total_seconds()) if start else ""
+    return durations.seconds_in_words((end - start).total_seconds(), 2) if start else ""
 
 
 def rule_in_words(transition: Row, timers: Row) -> str:

@@ -82,7 +82,7 @@ def test_no_open_comes_exactly_when_its_time_has_passed() -> None:
     assert next_step(TIMED, SENT, [], just_before) is None
     step = step_at(TIMED, SENT, 10)
     assert went(step) == ("c", 10)
-    assert (step.trigger, step.event_id, step.reason) == ("no_open", None, "no_open after PT10H")  # type: ignore[union-attr]
+    assert (step.trigger, step.event_id, step.reason) == ("no_open", None, "no open within 10 h")  # type: ignore[union-attr]
 
 
 def test_a_timer_that_is_looked_at_days_late_has_its_own_time() -> None:
@@ -102,7 +102,7 @@ def test_a_timer_without_a_time_has_the_plans_and_that_the_usual_one() -> None:
     given = {"defaults": {"timers": {"no_open_after": "P1D"}}}
     own = plan_of(node("a", on("no_open", "stop")), **given)
     assert timers(own, SENT, [])[0].due_at == START + HOUR * 24
-    assert timers(own, SENT, [])[0].because == "no_open after P1D"
+    assert timers(own, SENT, [])[0].because == "no open within 1 d"
 
 
 def test_what_has_happened_stops_the_timers_that_wait_for_it() -> None:
@@ -236,7 +236,7 @@ def sends_at(schedule: dict[str, str], hours: float, zone: str = "") -> tuple[fl
     ("schedule", "now", "zone", "expected"),
     [
         ({}, 0, "", (0, 0, "at once")),
-        ({"delay": "PT2H"}, 0, "", (2, 2, "the plan says PT2H after the contact came here")),
+        ({"delay": "PT2H"}, 0, "", (2, 2, "the plan says 2 h after the contact came here")),
         ({"delay": "PT2H"}, 3, "", (3, 3, "at once")),
         (
             {"at": "2026-03-02T11:00:00Z", "delay": "P9D"},
