@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pymongo import ASCENDING
+from pymongo.errors import ConnectionFailure
 
 from models import Connection, Record, SyncState
 from models.outreach import OutboundMessage, SenderIdentity
@@ -35,12 +36,20 @@ _SHORTEST_PROVIDER_ID = 12
 def find() -> str:
     """Look through what has landed in senders' mailboxes; say in words how many replies it was.
 
-    Safe to repeat: how far each mailbox was looked through is noted after what it held.
+    Safe to repeat: how far each mailbox was looked through is noted after what it held.  Raises
+    what went wrong with the first mailbox that could not be looked through; the others are.
     """
-    found = 0
+    found, errors = 0, []
     for sender in collection(SenderIdentity).find({"user_id": {"$gt": ""}, "channel": "email"}):
         for source in _SOURCES:
-            found += _look_through(sender, source)
+            try:
+                found += _look_through(sender, source)
+            except ConnectionFailure:
+                raise
+            except Exception as error:  # noqa: BLE001 - raised once the others were looked through
+                errors.append(error)
+    if errors:
+        raise errors[0]
     return f"{found:,} new {'reply' if found == 1 else 'replies'}"
 
 

@@ -92,6 +92,21 @@ def test_mail_of_another_tenants_sender_is_not_answered_here() -> None:
     assert replies.find() == "0 new replies"
 
 
+def test_a_mailbox_that_cannot_be_looked_through_keeps_no_other_from_it() -> None:
+    rows.sender("before", tenant_id="other", user_id="bob")
+    sent = sent_from_a_mailbox()
+    key = {"user_id": "bob", "source": "google_gmail"}
+    odd = {"internalDate": "yesterday", "payload": {"headers": []}}
+    record = {"_id": b"odd", "stream": "messages", "item_id": "odd", "seq": 1, "item": odd}
+    collection(Record).insert_one(key | record | {"generation": 1, "landed_at": sent["sent_at"]})
+    collection(SyncState).insert_one(key | {"seq": 1, "status": "idle"})
+    _gmail("g1", datetime.now(UTC), ["INBOX"], "<contact@sender.example>", seq=1)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="yesterday"):
+            replies.find()
+        assert [event["type"] for event in kept(sent)] == ["replied"]
+
+
 def _gmail(
     mail_id: str, at: datetime, labels: list[str], answered: str, *, seq: int, published: int = -1
 ) -> None:
