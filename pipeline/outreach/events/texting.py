@@ -44,7 +44,7 @@ def _inbound(sender_id: str, form: dict[str, str], at: datetime, reading: Readin
     stopped = suppressions.why_suppressed(tenant_id, "sms", number) == "unsubscribed"
     message = _last_message(tenant_id, sender_id, number)
     if message is None:
-        _without_message(tenant_id, number, form.get("Body", ""), at, stopped)
+        _without_message(tenant_id, number, form, at, stopped)
         reading.skip("nothing was sent to this number")
         return None
     return twilio.inbound(form, message["_id"], at, stopped)
@@ -56,8 +56,10 @@ def _last_message(tenant_id: str, sender_id: str, number: str) -> Row | None:
     return collection(OutboundMessage).find_one(wanted, {"_id": 1}, sort=[("sent_at", DESCENDING)])
 
 
-def _without_message(tenant_id: str, number: str, text: str, at: datetime, stopped: bool) -> None:
-    meant = twilio.meaning(text, stopped)
+def _without_message(
+    tenant_id: str, number: str, form: dict[str, str], at: datetime, stopped: bool
+) -> None:
+    meant = twilio.meaning(form, stopped)
     if meant == "unsubscribed":
         suppressions.suppress(None, tenant_id, "sms", number, reason=meant, source="twilio", at=at)
     elif meant == "resubscribed":

@@ -15,15 +15,21 @@ from urllib.parse import parse_qsl
 from pipeline.outreach.events.told import Told
 
 _PROVIDER = "twilio"
-#: Codes after which a number takes nothing any more: unreachable, unknown, a landline.
+#: Codes after which a number takes nothing any more: unknown, a landline; 30003 is a telephone
+#: that is switched off.
 #: https://www.twilio.com/docs/api/errors
-_HARD = {"30003": "bounced", "30005": "bounced", "30006": "bounced", "21610": "unsubscribed"}
+_HARD = {"30005": "bounced", "30006": "bounced", "21610": "unsubscribed"}
 _FAILED = ("undelivered", "failed")
 #: https://help.twilio.com/articles/223134027
-_STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
+_STOP = frozenset(
+    {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "OPT OUT"}
+)
 _START = frozenset({"START", "UNSTOP"})
 #: Takes an earlier STOP back; else it is an answer like any other.
 _YES = "YES"
+#: What Twilio took a message for, by words of an account's own: in other languages, too.
+#: https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out
+_TAKEN_FOR = {"STOP": "unsubscribed", "START": "resubscribed"}
 _CODE = re.compile(r"\d{1,6}")
 _SID = re.compile(r"[A-Za-z0-9]{1,64}")
 
@@ -62,7 +68,7 @@ def inbound(form: Mapping[str, str], message_id: str, at: datetime, stopped: boo
     sid = form.get("MessageSid", "")
     if not _SID.fullmatch(sid):
         return None
-    about = meaning(form.get("Body", ""), stopped)
+    about = meaning(form, stopped)
     suppress = about if about == "unsubscribed" else ""
     return Told(
         id=f"{_PROVIDER}:{sid}",
@@ -74,9 +80,12 @@ def inbound(form: Mapping[str, str], message_id: str, at: datetime, stopped: boo
     )
 
 
-def meaning(text: str, stopped: bool) -> str:
-    """Return the type of event that a text is: `unsubscribed`, `resubscribed` or `replied`."""
-    word = text.strip().strip(".!\"'").upper()
+def meaning(form: Mapping[str, str], stopped: bool) -> str:
+    """Return the type of event that a message is: `unsubscribed`, `resubscribed` or `replied`."""
+    taken_for = _TAKEN_FOR.get(form.get("OptOutType", "").upper())
+    if taken_for:
+        return taken_for
+    word = form.get("Body", "").strip().strip(".!\"'").upper()
     if word in _STOP:
         return "unsubscribed"
     if word in _START or (stopped and word == _YES):

@@ -90,7 +90,7 @@ def test_a_status_proves_a_message_whose_answer_was_lost(web: TestClient) -> Non
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [("30003", "bounced"), ("30005", "bounced"), ("30008", None)]
+    ("code", "reason"), [("30003", None), ("30005", "bounced"), ("30008", None)]
 )
 def test_a_number_that_takes_nothing_is_not_written_to_again(
     web: TestClient, code: str, reason: str | None

@@ -60,6 +60,7 @@ def test_mail_of_microsoft_says_the_same_in_its_own_words() -> None:
     [
         (" stop ", False, "unsubscribed"),
         ("Quit.", False, "unsubscribed"),
+        *((word, False, "unsubscribed") for word in ("REVOKE", "OptOut", "opt out")),
         ("please stop calling", False, "replied"),
         ("START", False, "resubscribed"),
         ("yes", True, "resubscribed"),
@@ -68,4 +69,12 @@ def test_mail_of_microsoft_says_the_same_in_its_own_words() -> None:
     ],
 )
 def test_only_the_words_themselves_stop_and_start(text: str, stopped: bool, type_: str) -> None:
-    assert meaning(text, stopped) == type_
+    assert meaning({"Body": text}, stopped) == type_
+
+
+@pytest.mark.parametrize(
+    ("taken_for", "type_"),
+    [("STOP", "unsubscribed"), ("START", "resubscribed"), ("HELP", "replied"), ("", "replied")],
+)
+def test_what_twilio_has_taken_a_message_for_counts(taken_for: str, type_: str) -> None:
+    assert meaning({"Body": "Arrêt", "OptOutType": taken_for}, False) == type_
