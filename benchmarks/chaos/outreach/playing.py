@@ -46,7 +46,8 @@ def play(plan: Plan, cast: Cast) -> list[Done]:
         while waiting and waiting[0].at_seconds <= elapsed:
             act = waiting.pop(0)
             begin = _DEEDS[act.deed]
-            pauses += begin(cast, act)
+            if not _is_paused(cast, act, pauses):
+                pauses += begin(cast, act)
         for pause in [pause for pause in pauses if pause.until_seconds <= elapsed]:
             pauses.remove(pause)
             done.append(_end(cast, pause))
@@ -54,22 +55,23 @@ def play(plan: Plan, cast: Cast) -> list[Done]:
     return done
 
 
+def _is_paused(cast: Cast, act: Act, pauses: list[_Pause]) -> bool:
+    """Return whether an act is a pause of what is paused already: it would end with the other."""
+    tenant_id, campaign_id = cast.campaigns[act.campaign]
+    concerned = {"pause_campaign": (tenant_id, campaign_id), "pause_tenant": (tenant_id, "")}
+    return concerned.get(act.deed) in [(one.tenant_id, one.campaign_id) for one in pauses]
+
+
 def _pause_campaign(cast: Cast, act: Act) -> Iterator[_Pause]:
     tenant_id, campaign_id = cast.campaigns[act.campaign]
-    try:
-        campaign_status.pause(tenant_id, campaign_id, by=_BY, reason="chaos")
-    except HeadraceError:
-        return  # it is paused already
+    campaign_status.pause(tenant_id, campaign_id, by=_BY, reason="chaos")
     until = act.at_seconds + act.lasts_seconds
     yield _Pause(act.deed, tenant_id, campaign_id, datetime.now(UTC), until)
 
 
 def _pause_tenant(cast: Cast, act: Act) -> Iterator[_Pause]:
     tenant_id, _ = cast.campaigns[act.campaign]
-    try:
-        campaign_status.pause_tenant(tenant_id, by=_BY, reason="chaos")
-    except HeadraceError:
-        return
+    campaign_status.pause_tenant(tenant_id, by=_BY, reason="chaos")
     until = act.at_seconds + act.lasts_seconds
     yield _Pause(act.deed, tenant_id, "", datetime.now(UTC), until)
 
