@@ -122,7 +122,8 @@ def show(
     }
     shown = ("id", "state", "to", "subject", "campaign", "node", "channel", "provider", "error")
     rows: list[tuple[str, Any]] = [(name, told[name]) for name in shown]
-    rows += [("reconciliation", told["reconciliation"]), ("attempts", str(told["attempts"]))]
+    rows += [("reconciliation", told["reconciliation"]), ("next look", _next_look(told))]
+    rows += [("attempts", str(told["attempts"]))]
     rows += [("sent", f"{told['sent_at']:%Y-%m-%d %H:%M:%S}" if told["sent_at"] else None)]
     rows += [(f"{row['at']:%Y-%m-%d %H:%M:%S}", row["text"]) for row in told["events"]]
     tell_one(told, rows, as_json=as_json)
@@ -138,7 +139,8 @@ def resolve(
     message: Message,
     *,
     sent: Annotated[
-        bool | None, typer.Option("--sent/--not-sent", help="Whether it was; if not, it is now.")
+        bool | None,
+        typer.Option("--sent/--not-sent", help="Whether it was sent; if not, it is now."),
     ] = None,
     tenant: Tenant = DEFAULT,
     by: By = None,
@@ -165,7 +167,7 @@ def _tell_messages(rows: list[MessageRow], following: str, *, as_json: bool, rev
             f"{one['campaign']} / {one['node']}",
             age(one["sent_at"] or one["created_at"], now),
             ", ".join(name.replace("_", " ") for name in one["outcomes"]),
-            one["reconciliation"] or one["error"],
+            ", ".join(filter(None, (one["reconciliation"] or one["error"], _next_look(one)))),
             *([one["subject"]] if reveal else []),
         )
         for one in found
@@ -180,6 +182,12 @@ def _tell_messages(rows: list[MessageRow], following: str, *, as_json: bool, rev
         following=following,
         empty="There are no such messages.",
     )
+
+
+def _next_look(one: dict[str, Any]) -> str:
+    """Return when it is looked up whether an unknown message was sent."""
+    due_at = one["reconcile_due_at"] if one["state"] == "unknown" else None
+    return age(due_at, datetime.now(UTC)) if due_at else ""
 
 
 def _message(one: MessageRow) -> dict[str, Any]:
