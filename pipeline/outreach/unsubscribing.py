@@ -5,20 +5,26 @@ What they are told is what is kept: both are one transaction.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from pymongo.client_session import ClientSession
+from pymongo.errors import ConnectionFailure
 
 from models import Tenant
 from models.outreach import OutreachEvent, SenderIdentity
+from pipeline.errors import Transient
 from pipeline.outreach import suppressions
 from pipeline.outreach.advancing import Wake
 from pipeline.outreach.events.matching import rows_by
+from pipeline.outreach.events.opting import keep_objections
 from pipeline.outreach.events.recording import Recorded, committed, record
 from pipeline.outreach.events.told import Event, Told
 from pipeline.stores import Row, collection
+
+log = logging.getLogger(__name__)
 
 _UNSUBSCRIBED = "unsubscribed"
 _NOTHING = Recorded((), Wake())
@@ -55,7 +61,8 @@ def standing(message_id: str) -> Standing | None:
 def unsubscribe(message_id: str, how: Literal["link", "one_click"]) -> Standing | None:
     """Write to the reader of a message no more, and stop what is under way for them.
 
-    Safe to repeat.  Raises what the store raises: then it is not known whether it was done.
+    Safe to repeat.  If it cannot be recorded what follows from it, nothing is sent all the same.
+    Raises what the store raises: then it is not known whether it was done.
     """
     return _ask(message_id, _UNSUBSCRIBED, {"by": how})
 
@@ -73,20 +80,24 @@ def _ask(message_id: str, wish: str, data: Row) -> Standing | None:
     if message is None:
         return None
 
+    def event(event_id: str = "") -> Event:
+        suppress, now = wish if wish == _UNSUBSCRIBED else "", datetime.now(UTC)
+        return Event(Told(event_id, "headrace", wish, now, suppress=suppress, data=data), message)
+
     def work(session: ClientSession) -> Recorded:
         if _is_so(session, message, wish):
             return _NOTHING
-        told = Told(
-            id=_event_id(session, message_id, wish),
-            provider="headrace",
-            type=wish,
-            occurred_at=datetime.now(UTC),
-            suppress=wish if wish == _UNSUBSCRIBED else "",
-            data=data,
-        )
-        return record(session, [Event(told, message)])
+        return record(session, [event(_event_id(session, message_id, wish))])
 
-    committed(work)
+    try:
+        committed(work)
+    except (ConnectionFailure, Transient):
+        raise
+    except Exception as error:
+        if wish != _UNSUBSCRIBED:
+            raise
+        keep_objections([event()])
+        log.warning("unsubscribed, but not recorded", extra={"reason": type(error).__name__})
     return standing(message_id)
 
 

@@ -12,6 +12,7 @@ from models.outreach import OutboundMessage, OutreachEvent
 from pipeline.outreach import suppressions
 from pipeline.outreach.events.told import Event
 from pipeline.outreach.suppressions import Objection
+from pipeline.outreach.transactions import transaction
 from pipeline.stores import Row, collection
 
 
@@ -34,6 +35,25 @@ def heed(session: ClientSession, events: Sequence[Event]) -> list[Objection]:
                 told.occurred_at,
             )
     return objections
+
+
+def keep_objections(events: Sequence[Event]) -> None:
+    """Suppress addresses by events that cannot be recorded.
+
+    Whatever is wrong with a plan, whoever objects gets nothing more.
+    """
+    objections = [_objection(event) for event in events if event.told.suppress]
+
+    def work(session: ClientSession) -> None:
+        suppressions.add(session, [one for one in objections if _is_new(session, one)])
+
+    transaction(work)
+
+
+def _is_new(session: ClientSession, objection: Objection) -> bool:
+    of_address = (objection.tenant_id, objection.channel, objection.address)
+    known = suppressions.grounds(session, *of_address)
+    return objection.reason not in known and _holds(session, objection)
 
 
 def _objection(event: Event) -> Objection:

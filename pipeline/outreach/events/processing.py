@@ -10,6 +10,7 @@ from pymongo.errors import ConnectionFailure
 from pipeline.errors import Transient
 from pipeline.outreach.events import deliveries, sendgrid, texting
 from pipeline.outreach.events.matching import matched
+from pipeline.outreach.events.opting import keep_objections
 from pipeline.outreach.events.reading import Reading
 from pipeline.outreach.events.recording import recorded
 from pipeline.outreach.events.told import Event, Told
@@ -79,6 +80,7 @@ def _recorded(events: Sequence[Event]) -> tuple[int, list[Exception]]:
         raise
     except Exception as error:  # noqa: BLE001 - raised once the others are recorded
         if len(events) == 1:
+            keep_objections(events)
             return 0, [error]
     middle = len(events) // 2
     first, second = _recorded(events[:middle]), _recorded(events[middle:])

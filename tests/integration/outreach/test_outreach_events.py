@@ -88,7 +88,9 @@ def test_an_event_that_cannot_be_recorded_keeps_no_other_from_being_heeded() -> 
         with pytest.raises(Gone):
             events.process(delivery_id)
     assert [bool(told.suppressed(one)) for one in good] == [True] * 5
-    assert told.suppressed(broken) is None
+    row = told.suppressed(broken)
+    assert row is not None
+    assert (row["reason"], row["count"]) == ("unsubscribed", 1)
     assert told.delivery(delivery_id)["open"]
 
     late = rows.now() - timedelta(minutes=2)

@@ -17,10 +17,11 @@ from prometheus_client import REGISTRY
 from starlette.testclient import TestClient
 from told_events import FOLLOW_UP, enrollment, kept, message, sent_message
 
-from models import Tenant
-from models.outreach import LinkSecret, OutreachEvent
+from models import PlanVersion, Tenant
+from models.outreach import LinkSecret, OutreachEvent, Suppression
 from pipeline.outreach import links, suppressions, tracking
 from pipeline.outreach.link_secret import link_secret
+from pipeline.outreach.plans import stored
 from pipeline.stores import Row, collection, mongodb
 from pipeline.web.app import create_app
 
@@ -71,6 +72,21 @@ def test_to_look_at_the_page_changes_nothing_and_the_button_unsubscribes(web: Te
     assert (event["_id"], event["provider"]) == (f"headrace:{sent['_id']}:unsubscribed", "headrace")
     assert enrollment(sent)["status"] == "stopped"
     assert rows.enrollment(elsewhere, sent["contact_id"])["status"] == "stopped"
+
+
+def test_whoever_unsubscribes_gets_nothing_more_though_the_plan_is_broken(web: TestClient) -> None:
+    sent = sent_message()
+    collection(PlanVersion).delete_many({"campaign_id": sent["campaign_id"]})
+    stored.cache_clear()
+    url = path(links.unsubscribe_url(sent["_id"]))
+    for _ in range(2):
+        done = web.post(url, data=ONE_CLICK)
+        assert (done.status_code, "You are unsubscribed" in done.text) == (200, True)
+    row = collection(Suppression).find_one({"tenant_id": "acme"})
+    assert row is not None
+    assert (row["reason"], row["source"], row["count"]) == ("unsubscribed", "one_click", 1)
+    assert web.post(url, data={"wish": "resubscribe"}).status_code == 503
+    assert why(sent) == "unsubscribed"
 
 
 def test_one_click_unsubscribes_without_a_page_or_a_sign_in(web: TestClient) -> None:
