@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from looking import BRIEFLY, look
 from operators import Site, Tab, hanging, without_loading
 from playwright.sync_api import expect
 
 
+@pytest.mark.long
 def test_pages_live_without_redis_and_say_so_until_it_is_back(site: Site, tab: Tab) -> None:
     page = tab.page
     page.goto("/admin/queues")
