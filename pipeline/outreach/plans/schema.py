@@ -32,6 +32,8 @@ NO_OPEN_AFTER, NO_CLICK_AFTER = "PT72H", "PT24H"
 MOST_NODES = 200
 MOST_TRANSITIONS = 50
 MOST_CHARACTERS = 200_000
+#: Clocks of all zones, and what is added to a time, are to stay within what a time can be.
+LAST_YEAR = 2999
 #: Of a day, what quiet hours must leave: a message needs some time to be sent.
 LEAST_LOUD_MINUTES = 15
 #: What providers call what we have another name for.
@@ -79,6 +81,8 @@ def _moment(text: str) -> str:
         raise ValueError("is no RFC 3339 time; give one like 2026-03-01T09:00:00+01:00") from None
     if moment.tzinfo is None:
         raise ValueError("has no offset from UTC; end it in Z or one such as +01:00")
+    if moment.year > LAST_YEAR:
+        raise ValueError(f"is too far away; give a year up to {LAST_YEAR}")
     return text
 
 

@@ -24,6 +24,7 @@ KNOWN = (
     "sender.name", "sender.address", "tenant.name", "tenant.postal_address", "unsubscribe_url",
 )  # fmt: skip
 _FREE = "contact.fields."
+_TOO_DEEP = "too much is nested in this template"
 _FILTERS = (
     "abs", "capitalize", "d", "default", "e", "escape", "first", "float", "int", "last", "length",
     "lower", "round", "striptags", "title", "trim", "truncate", "upper", "urlencode",
@@ -75,7 +76,7 @@ def compiled(source: str, *, is_html: bool) -> Template:
     first = next(_unusable(source), None)
     if first:
         raise TemplateProblem(first)
-    return (_HTML if is_html else _PLAIN).from_string(source)
+    return _compiled(source, is_html=is_html)
 
 
 def problems(source: str) -> list[str]:
@@ -128,14 +129,12 @@ def _dotted(node: nodes.Node) -> str:
 def _unusable(source: str) -> Iterator[str]:
     """Yield why a template cannot be used."""
     try:
-        tree = _parsed(source)
+        found = list(_faults(_parsed(source)))
+        if not found:
+            _compiled(source, is_html=False)
     except TemplateProblem as problem:
-        yield str(problem)
-        return
-    yield from _forbidden(tree, is_in_loop=False)
-    if not any(tree.find_all(nodes.Filter)) and not any(tree.find_all(nodes.Test)):
-        return
-    yield from _unknown_helpers(tree)
+        found = [str(problem)]
+    yield from found
 
 
 def _parsed(source: str) -> nodes.Template:
@@ -143,6 +142,25 @@ def _parsed(source: str) -> nodes.Template:
         return _PLAIN.parse(source)
     except TemplateSyntaxError as error:
         raise TemplateProblem(f"line {error.lineno}: {error.message}") from None
+    except RecursionError:
+        raise TemplateProblem(_TOO_DEEP) from None
+
+
+def _compiled(source: str, *, is_html: bool) -> Template:
+    """Return a template without faults as Python runs it, which only nests so deep."""
+    try:
+        return (_HTML if is_html else _PLAIN).from_string(source)
+    except (SyntaxError, RecursionError, MemoryError):
+        raise TemplateProblem(_TOO_DEEP) from None
+
+
+def _faults(tree: nodes.Template) -> Iterator[str]:
+    try:
+        yield from _forbidden(tree, is_in_loop=False)
+        if any(tree.find_all(nodes.Filter)) or any(tree.find_all(nodes.Test)):
+            yield from _unknown_helpers(tree)
+    except RecursionError:
+        yield _TOO_DEEP
 
 
 def _forbidden(node: nodes.Node, *, is_in_loop: bool) -> Iterator[str]:

@@ -67,6 +67,14 @@ def render(node: Template, values: Mapping[str, Any]) -> Content:
     return content
 
 
+def is_readable(body: str) -> bool:
+    """Return whether the body of a mail can be read as HTML, if it is any."""
+    try:
+        return not _TAG.search(body) or bool(_text_of(body))
+    except AssertionError:  # how html.parser refuses what begins with <![
+        return False
+
+
 def _sms(node: Template, values: Mapping[str, Any]) -> Content:
     return Content("", None, _filled(node.body, values).strip())
 

@@ -149,6 +149,19 @@ def test_templates_can_do_no_more_than_that(source: str) -> None:
         render(sms(source))
 
 
+def test_templates_nest_only_so_deep() -> None:
+    condition = "{% if contact.company %}"
+    for source in (
+        condition * 150 + "{% endif %}" * 150,
+        condition + "{% elif contact.company == 'x' %}y" * 3000 + "{% endif %}",
+        "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+        "{{ 1 " + "and 2 " * 5000 + "}}",
+    ):
+        assert templates.problems(source) == ["too much is nested in this template"]
+        with pytest.raises(TemplateProblem):
+            render(sms(source))
+
+
 @pytest.mark.parametrize(
     ("source", "unknown"),
     [
