@@ -135,7 +135,10 @@ def _busiest(sender: Row, now: datetime) -> list[str]:
 
 def _waiting(sender: Row, now: datetime) -> int:
     due = {"sender_id": sender["_id"], "status": "pending", "kind": "send"}
-    return collection(ScheduledAction).count_documents({**due, "due_at": {"$lte": now}})
+    # Left to itself MongoDB may look through the lines of all senders for it.
+    return collection(ScheduledAction).count_documents(
+        {**due, "due_at": {"$lte": now}}, hint="sender_due_pending"
+    )
 
 
 def _first(own: int | None, usual: int) -> int:

@@ -14,15 +14,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pymongo import ASCENDING
+from pymongo.cursor import Cursor
 
 from models import Campaign, ScheduledAction, SenderIdentity, Tenant
 from pipeline.config import settings
 from pipeline.dispatch import send_many
-from pipeline.errors import Gone, Unfinished
+from pipeline.errors import Gone, Permanent, Unfinished
 from pipeline.jobs.reading import depth
 from pipeline.jobs.sending import Send
 from pipeline.outreach import actions, budgets, plans
-from pipeline.outreach.promoting import horizon, nudge_settling, seconds_until
+from pipeline.outreach.promoting import SENDER_DUE, horizon, nudge_settling, seconds_until
 from pipeline.outreach.quiet_hours import quiet_until
 from pipeline.queues import OUTREACH_SEND
 from pipeline.stores import Row, collection
@@ -103,7 +104,7 @@ def _hold(line: _Line, tenant: Row | None, now: datetime) -> str | None:
 def _say(line: _Line, why: str, now: datetime) -> None:
     """Say why they wait of those that are next in the line: of all would take too long."""
     due = line.due | {"due_at": {"$lte": now}}
-    first = collection(ScheduledAction).find(due, {"because": 1}).sort("due_at", ASCENDING)
+    first = _in_line(due, {"because": 1})
     others = [row["_id"] for row in first.limit(MOST_AT_ONCE) if row.get("because") != why]
     if others:
         collection(ScheduledAction).update_many(
@@ -149,8 +150,16 @@ def _room(line: _Line, tenant: Row | None) -> int:
 
 def _due(line: _Line, now: datetime, limit: int) -> list[Row]:
     fields = {"campaign_id": 1, "due_at": 1, "tenant_id": 1, "data": 1}
-    found = collection(ScheduledAction).find(line.due | {"due_at": {"$lte": now + AHEAD}}, fields)
-    return list(found.sort("due_at", ASCENDING).limit(limit))
+    return list(_in_line(line.due | {"due_at": {"$lte": now + AHEAD}}, fields).limit(limit))
+
+
+def _in_line(waits: Row, fields: Row) -> Cursor[Row]:
+    """Find what waits in a line, in order.
+
+    Left to itself MongoDB may look through the lines of all senders for it.
+    """
+    found = collection(ScheduledAction).find(waits, fields, hint=SENDER_DUE)
+    return found.sort("due_at", ASCENDING)
 
 
 def _ready(line: _Line, batch: Sequence[Row], now: datetime) -> list[Row]:
@@ -178,7 +187,10 @@ def _quiet_until(row: Row, now: datetime) -> datetime | None:
     """Return when the quiet hours end in which a message would be sent now, if it would."""
     data = row["data"]
     plan = plans.stored(row["campaign_id"], data["plan_version"])
-    return quiet_until(max(now, row["due_at"]), data["time_zone"], plan.quiet)
+    try:
+        return quiet_until(max(now, row["due_at"]), data["time_zone"], plan.quiet)
+    except Permanent:  # a zone that is no more, of which its own job tells
+        return None
 
 
 def _queue(line: _Line, ready: Sequence[Row], now: datetime) -> None:
@@ -205,9 +217,7 @@ def _queue(line: _Line, ready: Sequence[Row], now: datetime) -> None:
 def _heed_next(line: _Line, now: datetime) -> None:
     """Look again shortly before the next one is due, if that is before the tick would."""
     soon = line.due | {"due_at": {"$lte": now + horizon()}}
-    following = collection(ScheduledAction).find_one(
-        soon, {"due_at": 1}, sort=[("due_at", ASCENDING)]
-    )
+    following = next(_in_line(soon, {"due_at": 1}).limit(1), None)
     if following is not None:
         line.look_again(max(now, following["due_at"] - SOON))
 

@@ -27,6 +27,8 @@ from pipeline.words import counted
 
 logger = logging.getLogger(__name__)
 
+#: The index by which senders' lines are found.
+SENDER_DUE = "sender_due_pending"
 #: id of a timer, when it is due, and its tenant.
 Timer = tuple[str, datetime, str]
 
@@ -93,7 +95,7 @@ def senders_due(now: datetime) -> Iterator[str]:
             waits | {"sender_id": {"$gt": sender_id}},
             {"sender_id": 1, "due_at": 1},
             sort=[("sender_id", ASCENDING), ("due_at", ASCENDING)],
-            hint="sender_due_pending",
+            hint=SENDER_DUE,
         )
         if first is None:
             return

@@ -17,7 +17,7 @@ from pymongo import ASCENDING, DESCENDING, UpdateOne
 from redis.exceptions import LockError
 
 from models import ScheduledAction
-from pipeline.errors import Transient
+from pipeline.errors import Permanent, Transient
 from pipeline.limits import budgets
 from pipeline.limits.budgets import Budget
 from pipeline.outreach import plans
@@ -31,6 +31,8 @@ MOST_AT_ONCE = 1000
 #: A job's clock may be so far ahead of that of Redis, by which slots begin.
 _SKEW_SECONDS = 1.0
 _LOCK_SECONDS = 30.0
+#: Left to itself MongoDB may look through what waits for all domains.
+_INDEX = "domain_due_pending"
 
 
 def spread(action: Row, budget: Budget) -> int:
@@ -97,7 +99,10 @@ def _not_quiet(action: Row) -> Callable[[float], float]:
     zone = action["data"]["time_zone"]
 
     def allowed(at: float) -> float:
-        return next_allowed(_datetime(at), zone, plan.quiet, margin=QUIET_MARGIN).timestamp()
+        try:
+            return next_allowed(_datetime(at), zone, plan.quiet, margin=QUIET_MARGIN).timestamp()
+        except Permanent:  # a zone that is no more, of which its own job tells
+            return at
 
     return allowed if plan.quiet else float
 
@@ -123,14 +128,14 @@ def _waiting(action: Row, now: float) -> list[Row]:
     """Return what is due to the same domain and nobody has begun, longest due first."""
     due = _same_domain(action) | {"due_at": {"$lte": _datetime(now)}, "_id": {"$ne": action["_id"]}}
     fields = {"status": 1, "due_at": 1, "campaign_id": 1, "data": 1}
-    found = collection(ScheduledAction).find(due, fields)
+    found = collection(ScheduledAction).find(due, fields, hint=_INDEX)
     return list(found.sort("due_at", ASCENDING).limit(MOST_AT_ONCE))
 
 
 def _given(action: Row, budget: Budget, now: float) -> list[float]:
     """Return the newest slots that were given to others, in order."""
     later = _same_domain(action) | {"due_at": {"$gt": _datetime(now)}, "data.slot": True}
-    found = collection(ScheduledAction).find(later, {"due_at": 1})
+    found = collection(ScheduledAction).find(later, {"due_at": 1}, hint=_INDEX)
     newest = found.sort("due_at", DESCENDING).limit(budget.limit)
     return [row["due_at"].timestamp() - _SKEW_SECONDS for row in newest][::-1]
 

@@ -11,7 +11,7 @@ import pytest
 from outreach_rows import BY, TENANT, on, plan, send
 from sending_rows import SENDING, Case
 
-from models import Contact, Tenant
+from models import Contact, ScheduledAction, Tenant
 from pipeline.errors import LeaseLost
 from pipeline.outreach import (
     campaign_status,
@@ -182,6 +182,16 @@ def test_what_one_contact_lacks_does_not_end_the_others(stores: None) -> None:
     found = {one: rows.enrollment(campaign, one) for one in (gold, silver)}
     assert {one: row["status"] for one, row in found.items()} == {gold: "error", silver: "active"}
     assert "contact.fields.code" in found[gold]["reason"]
+
+
+def test_a_zone_that_is_no_more_does_not_hold_up_the_line(stores: None) -> None:
+    first, second = rows.contacts(2, time_zone="Asia/Tokyo")
+    quiet = {"start": clock(-14.5), "end": clock(-14.25)}
+    campaign = rows.campaign(plan(send("first"), quietHours=quiet), [first, second])
+    changed = {"$set": {"data.time_zone": "Mars/Base"}}
+    collection(ScheduledAction).update_one({"contact_id": first}, changed)
+    assert pacing.pace(rows.sender()) == "2 messages queued"
+    assert len(rows.actions(campaign, ["queued"])) == 2
 
 
 def test_a_provider_that_refuses_to_be_asked_leaves_it_to_a_person(
