@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from browsers import signed_in
+from job_pages import asked_anew
 from outreach_seed import PLAN, SUBJECT, Seeded, seed
 from starlette.testclient import TestClient
 
@@ -371,3 +372,16 @@ def test_what_was_set_aside_is_worked_through_again_when_somebody_says_so(made: 
         assert f'hx-post="{url}{end}/again"' in client.get(shown).text
         assert post(client, f"{url}{end}/again").startswith("1 request will be worked through")
         assert row(OutreachDelivery, one["_id"])["open"] is True
+
+
+def test_what_is_remembered_of_one_page_is_not_shown_on_another(made: Seeded, setting: Any) -> None:
+    client = signed_in("admin")
+    ends = ("/contacts", "/contacts/imports", "/senders", "/contacts/new", "/senders/new")
+    for end in ends:
+        assert client.get(made.url + end).status_code == 200
+    setting(MONGODB_URI="mongodb://127.0.0.1:1/headrace")
+    with asked_anew():
+        for end in ends:
+            shown = client.get(made.url + end)
+            assert shown.status_code == 200, end
+        assert "does not answer" in client.get(f"{made.url}/contacts").text

@@ -48,10 +48,13 @@ def url_of(tenant_id: str) -> str:
     return f"{HOME}/{segment(tenant_id)}"
 
 
-def framed(visit: Visit, current: str, read: Read, store: Store = "mongodb") -> dict[str, Any]:
+def framed(
+    visit: Visit, current: str, read: Read, store: Store = "mongodb", *, below: str = ""
+) -> dict[str, Any]:
     """Return what the page `current` of a tenant is rendered with.
 
-    `found` is the part that was read: the tenant, and what `read` made of it.
+    `found` is the part that was read: the tenant, and what `read` made of it.  `below` tells
+    pages apart that have `current` in common.
     """
     tenant_id = visit.path["tenant_id"]
 
@@ -59,7 +62,7 @@ def framed(visit: Visit, current: str, read: Read, store: Store = "mongodb") -> 
         require_known(tenant_id)
         return tenants.get(tenant_id), _read_or_not_found(visit, read)
 
-    named = " ".join([current, *sorted(visit.path.values())])
+    named = " ".join([current, below, *visit.path.values()])
     url = url_of(tenant_id)
     return {
         "found": part(store, both, keep=f"outreach {named}" if not visit.query else ""),

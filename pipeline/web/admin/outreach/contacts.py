@@ -89,7 +89,7 @@ def _read_one(visit: Visit) -> Mapping[str, Any]:
             ],
         }
 
-    return framed(visit, "/contacts", read) | {"own_url": _url(tenant_id, contact_id)}
+    return framed(visit, "/contacts", read, below="one") | {"own_url": _url(tenant_id, contact_id)}
 
 
 def _url(tenant_id: str, contact_id: str) -> str:
@@ -97,7 +97,7 @@ def _url(tenant_id: str, contact_id: str) -> str:
 
 
 def _read_new(visit: Visit) -> Mapping[str, Any]:
-    return framed(visit, "/contacts", lambda: {"fields": _fields({})})
+    return framed(visit, "/contacts", lambda: {"fields": _fields({})}, below="new")
 
 
 def _fields(row: Row) -> list[dict[str, Any]]:

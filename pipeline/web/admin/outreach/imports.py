@@ -35,7 +35,7 @@ def _read(visit: Visit) -> Mapping[str, Any]:
     def read() -> dict[str, Any]:
         return paged(visit, (), contacts.imports(tenant_id, PER_PAGE, after=said(visit, "after")))
 
-    return framed(visit, "/contacts", read) | {
+    return framed(visit, "/contacts", read, below="imports") | {
         "list_url": f"{url_of(tenant_id)}/contacts/imports",
         "post_url": f"{UPLOADS}{segment(tenant_id)}",
         "most": MOST_BYTES // 1024 // 1024,
@@ -58,7 +58,8 @@ def _read_one(visit: Visit) -> Mapping[str, Any]:
             "first": "?" if after else "",
         }
 
-    return framed(visit, "/contacts", read) | {"list_url": f"{url_of(tenant_id)}/contacts/imports"}
+    list_url = f"{url_of(tenant_id)}/contacts/imports"
+    return framed(visit, "/contacts", read, below="import") | {"list_url": list_url}
 
 
 def _after(visit: Visit) -> int:

@@ -37,7 +37,7 @@ def _read_form(visit: Visit) -> Mapping[str, Any]:
         return {"sender": row, "has_credentials": bool(row.pop("credentials", None))}
 
     own = f"/{segment(sender_id)}" if sender_id else ""
-    return framed(visit, "/senders", read) | {
+    return framed(visit, "/senders", read, below="form") | {
         "post_url": f"{url_of(tenant_id)}/senders{own}",
         "providers": [one for one in _PROVIDERS if one[0] in SENDER_PROVIDERS],
         "secrets": CREDENTIAL_FIELDS,
