@@ -138,12 +138,12 @@ def check_keys() -> None:
     ring = Keyring.from_settings()
     for key_id in ring.key_ids:
         ring.check(key_id)
-    missing = sorted(_used_key_ids() - set(ring.key_ids))
+    missing = sorted(used_key_ids() - set(ring.key_ids))
     if missing:
         raise Misconfigured(_missing(missing))
 
 
-def _used_key_ids() -> set[str]:
+def used_key_ids() -> set[str]:
     """Return the ids of the keys that something stored is encrypted with."""
     used = set(collection(Connection).distinct("credentials.key_id"))
     used |= set(collection(SenderIdentity).distinct("credentials.key_id"))

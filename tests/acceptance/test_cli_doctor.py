@@ -10,7 +10,7 @@ import pytest
 from command_line import headrace, nobody
 
 import models
-from models import Connection, DeadLetter
+from models import Connection, DeadLetter, OutreachDelivery, SenderIdentity
 from pipeline import dispatch
 from pipeline.clients.keyring import check_keys, new_key
 from pipeline.connect import connect_composio
@@ -53,6 +53,20 @@ def test_no_secret_is_shown(healthy: None) -> None:
     shown = {row["variable"]: row["value"] for row in doctor()["settings"]}
     assert shown["ENCRYPTION_KEYS"] == "(set)"
     assert shown["GRAPH_PASSWORD"] in ("(set)", "")
+
+
+def test_who_could_not_unsubscribe_is_told_before_anything_is_sent(healthy: None) -> None:
+    sender = {"tenant_id": "acme", "channel": "email", "status": "verified"}
+    collection(SenderIdentity).insert_one(sender | {"_id": "s", "provider": "sendgrid"})
+    collection(OutreachDelivery).insert_one({"_id": "d", "status": "failed"})
+    empty = {"PUBLIC_BASE_URL": "", "SENDGRID_WEBHOOK_PUBLIC_KEYS": ""}
+    found = doctor(**empty)
+    assert wrong(found) == ["links in messages", "SendGrid's events"]
+    assert "1 request" in found["findings"]["deliveries"]["text"]
+    found = doctor(PUBLIC_BASE_URL="http://web.example", SENDGRID_WEBHOOK_PUBLIC_KEYS="k")
+    assert found["findings"]["links in messages"]["level"] == "note"
+    found = doctor(PUBLIC_BASE_URL="https://web.example", SENDGRID_WEBHOOK_PUBLIC_KEYS="k")
+    assert found["findings"]["links in messages"]["level"] == "ok"
 
 
 def test_a_missing_index_is_found_and_named(healthy: None) -> None:

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 import models
 from models import Connection
 from pipeline.cli.doctor.findings import Finding, note, ok, wrong
-from pipeline.clients.keyring import Keyring, check_keys
+from pipeline.clients.keyring import Keyring, check_keys, used_key_ids
 from pipeline.dead_letters import open_by_queue
 from pipeline.errors import Misconfigured
 from pipeline.probes import mongodb_problem
@@ -106,8 +106,7 @@ def _keys() -> Finding:
         mend = "set ENCRYPTION_KEYS to all keys that were ever used, the newest first"
         return wrong("encryption keys", str(error), mend)
     ids = Keyring.from_settings().key_ids
-    used = collection(Connection).distinct("credentials.key_id")
-    if idle := sorted(set(ids) - set(used) - {ids[0]}):
+    if idle := sorted(set(ids) - used_key_ids() - {ids[0]}):
         names = ", ".join(idle)
-        return note("encryption keys", f"fit; {names}: used by no connection any more")
+        return note("encryption keys", f"fit; {names}: used by nothing any more")
     return ok("encryption keys", f"fit all that is stored; {ids[0]} encrypts")
