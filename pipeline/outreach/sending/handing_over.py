@@ -66,7 +66,8 @@ def _take_budget(errand: Errand) -> str | None:
     budget = refused.budget
     OUTREACH_BUDGET_REFUSALS.labels(budget.name).inc()
     if budget.name == DOMAIN:
-        return f"{words(budget)}: {spreading.spread(errand.action, budget):,} put off"
+        put_off = spreading.spread(errand.action | {"domain": errand.domain}, budget)
+        return f"{words(budget)}: {put_off:,} put off"
     now = datetime.now(UTC)
     until = now + timedelta(seconds=refused.wait_seconds)
     actions.put_back([errand.action["_id"]], until, words(budget), now)

@@ -38,6 +38,7 @@ _INDEX = "domain_due_pending"
 def spread(action: Row, budget: Budget) -> int:
     """Put off `action`, which its domain's budget refuses, and all that waits for the domain.
 
+    `domain` of the action is that of its contact's address by now.
     Returns how many were.  Raises Transient if others hold the domain up, redis.RedisError.
     """
     lock = redis_client().lock(
@@ -87,7 +88,7 @@ def _spread(action: Row, budget: Budget) -> int:
         times = slots(budget, free, _given(action, budget, now), map(_not_quiet, found))
     because = f"{words(budget)}; this is its turn"
     writes = [
-        _write(row, _datetime(at + _SKEW_SECONDS), because)
+        _write(row | {"domain": action["domain"]}, _datetime(at + _SKEW_SECONDS), because)
         for row, at in zip(found, times, strict=True)
     ]
     return collection(ScheduledAction).bulk_write(writes, ordered=False).modified_count
@@ -116,6 +117,7 @@ def _write(action: Row, due_at: datetime, because: str) -> UpdateOne:
                 "status": "pending",
                 "due_at": due_at,
                 "because": because,
+                "domain": action["domain"],
                 "data.slot": True,
                 "updated_at": now,
             },

@@ -387,6 +387,26 @@ def test_a_full_domain_puts_off_what_waits_for_it_and_other_limits_the_one_messa
     assert collection(OutboundMessage).count_documents({}) == len(sandbox.inbox()) == 1
 
 
+def test_who_has_moved_to_a_full_domain_puts_off_nobody_of_the_old_one(
+    sandbox: SandboxClient, setting: Setting
+) -> None:
+    setting(OUTREACH_DOMAIN_PER_HOUR=1)
+    case = Case("smtp")
+    moved, stays = rows.contacts(2, prefix="more")
+    rows.enrolling.enroll(rows.TENANT, case.campaign_id, [moved, stays], by=rows.BY)
+    rows.settling.settle(case.campaign_id)
+    full = {"$set": {"email": "ada@full.example"}}
+    collection(Contact).update_one({"_id": case.contact_id}, full)
+    assert case.send() == "sent"
+    before = {row["contact_id"]: row for row in case.actions("pending")}
+    collection(Contact).update_one({"_id": moved}, {"$set": {"email": "bob@full.example"}})
+    assert "1 put off" in sending.send(before[moved]["_id"], case.sender_id)
+    after = {row["contact_id"]: row for row in case.actions("pending")}
+    assert after[stays] == before[stays]
+    assert after[moved]["domain"] == "full.example"
+    assert after[moved]["due_at"] > rows.now() + timedelta(minutes=59)
+
+
 def test_suppressions_of_others_do_not_matter(sandbox: SandboxClient) -> None:
     case = Case("smtp")
     suppressions.suppress(
