@@ -154,6 +154,11 @@ def test_senders_tenants_and_suppressions_are_set_from_here(made: Seeded) -> Non
     told("senders", "pause", "Shop news")
     [sender] = [one for one in told("senders")["senders"] if one["name"] == "Shop news"]
     assert (sender["paused"], sender["budgets"][0]["limit"]) == (True, 20)
+    told("senders", "set", "Shop news", "--per-hour", "500")
+    done = told("senders", "set", "Shop news", "--per-minute", "5", "--display-name", "The shop")
+    assert (done["changed"], done["status"]) == (["display_name", "limits"], "verified")
+    shown = told("senders", "show", "Shop news")
+    assert [use["limit"] for use in shown["budgets"][:3]] == [5, 500, 10_000]
     told("suppressions", "add", "BOB@shop.example", "--note", "asked by phone")
     kept = told("suppressions", "list", "--reason", "manual", "--reveal")["suppressions"]
     assert kept[0]["address"] == "bob@shop.example"

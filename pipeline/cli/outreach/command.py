@@ -9,13 +9,21 @@ from pipeline.cli.outreach import (
     enrollments,
     messages,
     sender_acts,
+    sender_changes,
     senders,
     suppressions,
     tenants,
 )
 from pipeline.cli.outreach.app import app
 
-__all__ = ["app", "campaign_acts", "campaign_plans", "contact_files", "sender_acts"]
+__all__ = [
+    "app",
+    "campaign_acts",
+    "campaign_plans",
+    "contact_files",
+    "sender_acts",
+    "sender_changes",
+]
 
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(senders.app, name="senders")

@@ -23,6 +23,13 @@ from pipeline.cli.outreach.senders import Sender, app
 if TYPE_CHECKING:
     from pipeline.stores import Row
 
+DisplayName = Annotated[str | None, typer.Option(help="The name that readers see.")]
+ReplyTo = Annotated[str | None, typer.Option(help="Where answers go to.")]
+SyncedUser = Annotated[str | None, typer.Option(help="Whose synced mailbox answers come to.")]
+PerMinute = Annotated[int | None, typer.Option(min=0, help="At most in any minute.")]
+PerHour = Annotated[int | None, typer.Option(min=0, help="At most in any hour.")]
+PerDay = Annotated[int | None, typer.Option(min=0, help="At most in any day.")]
+
 
 @app.command(
     epilog=examples(
@@ -39,9 +46,9 @@ def add(
     ],
     *,
     provider: Annotated[str, typer.Option(help="sendgrid, smtp or twilio.")],
-    display_name: Annotated[str | None, typer.Option(help="The name that readers see.")] = None,
-    reply_to: Annotated[str | None, typer.Option(help="Where answers go to.")] = None,
-    user: Annotated[str | None, typer.Option(help="Whose synced mailbox answers come to.")] = None,
+    display_name: DisplayName = None,
+    reply_to: ReplyTo = None,
+    user: SyncedUser = None,
     credential: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,9 +56,9 @@ def add(
             help="Its own secret, read from a variable of the environment; else the settings'.",
         ),
     ] = None,
-    per_minute: Annotated[int | None, typer.Option(min=0, help="At most in any minute.")] = None,
-    per_hour: Annotated[int | None, typer.Option(min=0, help="At most in any hour.")] = None,
-    per_day: Annotated[int | None, typer.Option(min=0, help="At most in any day.")] = None,
+    per_minute: PerMinute = None,
+    per_hour: PerHour = None,
+    per_day: PerDay = None,
     tenant: Tenant = DEFAULT,
     by: By = None,
     as_json: AsJson = False,
@@ -67,7 +74,7 @@ def add(
         "display_name": display_name,
         "reply_to": reply_to,
         "user_id": user,
-        "credentials": _secrets(credential or []) or None,
+        "credentials": secrets(credential or []) or None,
         "limits": {span: limit for span, limit in limits.items() if limit is not None} or None,
     }
     given = {field: value for field, value in values.items() if value is not None}
@@ -76,7 +83,7 @@ def add(
     tell_done({"id": sender_id, "status": "unverified"}, text, as_json=as_json)
 
 
-def _secrets(given: list[str]) -> dict[str, str]:
+def secrets(given: list[str]) -> dict[str, str]:
     """Return secrets by name: others see a command line, but not the environment."""
     found = {}
     for one in given:
