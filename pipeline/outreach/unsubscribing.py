@@ -102,18 +102,24 @@ def _ask(message_id: str, wish: str, data: Row) -> Standing | None:
 
 
 def _is_so(session: ClientSession, message: Row, wish: str) -> bool:
-    """Return whether it is as the reader wishes already."""
+    """Return whether it is as the reader wishes, or who was forgotten has said so before."""
     address = message.get("to_address") or ""
+    if not address and wish == _UNSUBSCRIBED:
+        return bool(_times_said(session, message["_id"], wish))
     grounds = suppressions.grounds(session, message["tenant_id"], message["channel"], address)
     return (_UNSUBSCRIBED in grounds) == (wish == _UNSUBSCRIBED)
 
 
 def _event_id(session: ClientSession, message_id: str, wish: str) -> str:
     """Return the id of the event: who changes their mind and back again is heard each time."""
-    same: Row = {"message_id": message_id, "type": wish, "provider": "headrace"}
-    before = collection(OutreachEvent).count_documents(same, session=session)
+    before = _times_said(session, message_id, wish)
     base = f"headrace:{message_id}:{wish}"
     return f"{base}:{before + 1}" if before else base
+
+
+def _times_said(session: ClientSession, message_id: str, wish: str) -> int:
+    same: Row = {"message_id": message_id, "type": wish, "provider": "headrace"}
+    return collection(OutreachEvent).count_documents(same, session=session)
 
 
 def _sender(message: Row) -> str:

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from told_events import FOLLOW_UP, enrollment, kept, message, sent_message
 
 from models import PlanVersion, Tenant
-from models.outreach import LinkSecret, OutreachEvent, Suppression
+from models.outreach import LinkSecret, OutboundMessage, OutreachEvent, Suppression
 from pipeline.outreach import links, suppressions, tracking
 from pipeline.outreach.link_secret import link_secret
 from pipeline.outreach.plans import stored
@@ -72,6 +72,17 @@ def test_to_look_at_the_page_changes_nothing_and_the_button_unsubscribes(web: Te
     assert (event["_id"], event["provider"]) == (f"headrace:{sent['_id']}:unsubscribed", "headrace")
     assert enrollment(sent)["status"] == "stopped"
     assert rows.enrollment(elsewhere, sent["contact_id"])["status"] == "stopped"
+
+
+def test_a_link_to_whom_was_forgotten_is_heard_once(web: TestClient) -> None:
+    sent = sent_message()
+    collection(OutboundMessage).update_one({"_id": sent["_id"]}, {"$unset": {"to_address": ""}})
+    url = path(links.unsubscribe_url(sent["_id"]))
+    for _ in range(3):
+        assert "You are unsubscribed" in web.post(url, data=ONE_CLICK).text
+    assert len(kept(sent)) == 1
+    assert enrollment(sent)["status"] == "stopped"
+    assert collection(Suppression).find_one({}) is None
 
 
 def test_whoever_unsubscribes_gets_nothing_more_though_the_plan_is_broken(web: TestClient) -> None:
