@@ -19,10 +19,10 @@ def pace_sender(sender_id: str) -> None:
     summarize(pacing.pace(sender_id))
 
 
-@dramatiq.actor(**actor_options("fire_timeout"))
-def fire_timeout(action_id: str) -> None:
-    """End a wait of one contact.  Safe to run twice."""
-    summarize(timeouts.fire(action_id))
+@dramatiq.actor(**actor_options("fire_timeouts"))
+def fire_timeouts(tenant_id: str, beat: int) -> None:
+    """End the waits of a tenant that end in a beat, all together.  Safe to run twice."""
+    summarize(timeouts.fire(tenant_id, beat))
 
 
 @dramatiq.actor(**actor_options("settle_campaign"))

@@ -271,7 +271,7 @@ JOBS: dict[str, Job] = {
         ),
         Job("promote_actions", OUTREACH_TIMEOUT),
         Job("pace_sender", OUTREACH_TIMEOUT, ("sender_id",), rerun=True),
-        Job("fire_timeout", OUTREACH_TIMEOUT, ("action_id",)),
+        Job("fire_timeouts", OUTREACH_TIMEOUT, ("tenant_id", "beat"), rerun=True),
         Job("settle_campaign", OUTREACH_TIMEOUT, ("campaign_id",), rerun=True),
         Job("reconcile_messages", OUTREACH_TIMEOUT),
         Job("reconcile_message", OUTREACH_TIMEOUT, ("message_id",)),

@@ -24,6 +24,7 @@ from pipeline.config import settings
 from pipeline.errors import Transient
 from pipeline.outreach.actions import changes
 from pipeline.outreach.batches import Batch, Walk, load
+from pipeline.outreach.beats import beat_of
 from pipeline.outreach.stepping import heed_sent, step_on
 from pipeline.outreach.transactions import TOUCH
 from pipeline.stores import Row, collection
@@ -33,15 +34,15 @@ from pipeline.stores import Row, collection
 class Wake:
     """What a transaction has made due soon, for `promoting.nudge` once it is committed.
 
-    `soon` are timers: id, when they are due, and tenant.
+    `beats` are those in which timers are due, with their tenant.
     """
 
     sender_ids: frozenset[str] = frozenset()
-    soon: tuple[tuple[str, datetime, str], ...] = ()
+    beats: frozenset[tuple[str, int]] = frozenset()
 
     def __or__(self, other: Wake) -> Wake:
         """Return what both have made due."""
-        return Wake(self.sender_ids | other.sender_ids, self.soon + other.soon)
+        return Wake(self.sender_ids | other.sender_ids, self.beats | other.beats)
 
 
 NOTHING = Wake()
@@ -116,7 +117,7 @@ def _wake(made: list[Row], now: datetime) -> Wake:
     due = [row for row in made if row["due_at"] <= near]
     return Wake(
         frozenset(row["sender_id"] for row in due if row["kind"] == "send"),
-        tuple(
-            (row["_id"], row["due_at"], row["tenant_id"]) for row in due if row["kind"] == "timeout"
+        frozenset(
+            (row["tenant_id"], beat_of(row["due_at"])) for row in due if row["kind"] == "timeout"
         ),
     )

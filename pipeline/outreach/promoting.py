@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from pymongo import ASCENDING
 from pymongo.errors import PyMongoError
@@ -21,22 +22,25 @@ from pipeline.errors import HeadraceError
 from pipeline.jobs.reading import depth
 from pipeline.jobs.sending import Send
 from pipeline.outreach.advancing import Wake
+from pipeline.outreach.beats import MILLISECONDS, OVERDUE, end_of
 from pipeline.queues import OUTREACH_TIMEOUT
-from pipeline.stores import collection
+from pipeline.stores import Row, collection
 from pipeline.words import counted
 
 logger = logging.getLogger(__name__)
 
 #: The index by which senders' lines are found.
 SENDER_DUE = "sender_due_pending"
-#: id of a timer, when it is due, and its tenant.
-Timer = tuple[str, datetime, str]
+#: A tenant, and a beat in which timers of it are due.
+Beat = tuple[str, int]
+#: What has been due for so long has lost its job, or that comes too late.
+_OVERDUE_AFTER = timedelta(seconds=30)
 
 
 def nudge(wake: Wake) -> None:
     """Queue what a transaction has made due soon.  Never raises: the tick finds what is left."""
     try:
-        queue_timers(wake.soon, datetime.now(UTC))
+        queue_beats(wake.beats, datetime.now(UTC))
         send_many(Send("pace_sender", (sender_id,)) for sender_id in sorted(wake.sender_ids))
     except (HeadraceError, PyMongoError, RedisError) as error:
         logger.warning("nudge failed", extra={"reason": type(error).__name__})
@@ -56,26 +60,19 @@ def promote() -> str:
     lost = _take_back_lost(now)
     settling = send_many(Send("settle_campaign", (one,)) for one in _to_settle(now))
     pacing = send_many(Send("pace_sender", (one,)) for one in senders_due(now))
-    timers = sum(queue_timers(batch, now) for batch in _timers_due(now))
-    parts = [counted(timers, "timer"), counted(len(pacing), "sender")]
+    beats = sum(queue_beats(batch, now) for batch in _beats_due(now))
+    parts = [f"timers of {counted(beats, 'beat')}", counted(len(pacing), "sender")]
     parts += [f"{counted(len(settling), 'campaign')} to settle"] if settling else []
     return ", ".join(parts + ([f"{lost:,} had lost their job"] if lost else []))
 
 
-def queue_timers(timers: Collection[Timer], now: datetime) -> int:
-    """Give timers that wait a job each, for exactly when they are due; return how many did."""
-    if not timers:
-        return 0
-    marked = collection(ScheduledAction).update_many(
-        {"_id": {"$in": [action_id for action_id, _, _ in timers]}, "status": "pending"},
-        {"$set": {"status": "queued", "queued_at": now, "updated_at": now}},
+def queue_beats(beats: Collection[Beat], now: datetime) -> int:
+    """Give each beat its job, for when it ends; return how many had none."""
+    sent = send_many(
+        Send("fire_timeouts", (tenant_id, beat), seconds_until(end_of(beat), now), tenant_id)
+        for tenant_id, beat in sorted(beats)
     )
-    # One that was canceled meanwhile has a job that finds nothing to do.
-    send_many(
-        Send("fire_timeout", (action_id,), seconds_until(due_at, now), tenant_id)
-        for action_id, due_at, tenant_id in timers
-    )
-    return marked.modified_count
+    return sum(one.created for one in sent)
 
 
 def seconds_until(due_at: datetime, now: datetime) -> float:
@@ -109,23 +106,25 @@ def horizon() -> timedelta:
     return timedelta(seconds=settings().outreach_promotion_seconds)
 
 
-def _timers_due(now: datetime) -> Iterator[list[Timer]]:
-    """Yield the timers that are due soon, in batches, until enough jobs wait.
+def _beats_due(now: datetime) -> Iterator[list[Beat]]:
+    """Yield the beats in which timers are due soon, in batches, until enough jobs wait.
 
     Each batch has to be queued before the next is asked for.
     """
     due = {"status": "pending", "kind": "timeout", "due_at": {"$lte": now + horizon()}}
+    beat = {"$ceil": {"$divide": [{"$toLong": "$due_at"}, MILLISECONDS]}}
+    long_ago = {"$lte": ["$due_at", now - _OVERDUE_AFTER]}
+    stages: list[Row] = [
+        {"$match": due},
+        {"$group": {"_id": {"t": "$tenant_id", "n": {"$cond": [long_ago, OVERDUE, beat]}}}},
+        {"$sort": {"_id.n": ASCENDING}},
+    ]
+    rows = collection(ScheduledAction).aggregate(stages, hint="kind_due_pending")
     while depth(OUTREACH_TIMEOUT.name).waiting < settings().dispatch_high_water:
-        rows = list(
-            collection(ScheduledAction)
-            .find(due, {"due_at": 1, "tenant_id": 1}, hint="kind_due_pending")
-            .sort("due_at", ASCENDING)
-            .limit(BATCH)
-        )
-        if rows:
-            yield [(row["_id"], row["due_at"], row["tenant_id"]) for row in rows]
-        if len(rows) < BATCH:
+        batch = [(str(row["_id"]["t"]), int(row["_id"]["n"])) for row in islice(rows, BATCH)]
+        if not batch:
             return
+        yield batch
 
 
 def _take_back_lost(now: datetime) -> int:

@@ -12,11 +12,20 @@ import pytest
 from outreach_rows import BY, TENANT, on, plan, send, wait
 from pymongo.client_session import ClientSession
 
-from models import Campaign, Enrollment, OutreachEvent, ScheduledAction, Suppression
+from models import (
+    Campaign,
+    Enrollment,
+    OutboundMessage,
+    OutreachEvent,
+    ScheduledAction,
+    Suppression,
+)
 from pipeline.errors import Gone, Permanent, Unfinished
 from pipeline.jobs import consistency
+from pipeline.jobs.reading import page
 from pipeline.outreach import (
     advancing,
+    beats,
     campaigns,
     enrolling,
     enrollments,
@@ -25,7 +34,8 @@ from pipeline.outreach import (
     timeouts,
 )
 from pipeline.outreach.transactions import transaction
-from pipeline.stores import collection
+from pipeline.queues import job_named
+from pipeline.stores import collection, redis_client
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -67,13 +77,33 @@ def test_a_timer_fires_at_its_deadline_once() -> None:
     rows.sent(campaign, contact, sent_at)
     [timer] = rows.actions(campaign, kind="timeout")
     assert timer["due_at"] == sent_at + HOUR
+    beat = beats.beat_of(timer["due_at"])
     with pytest.raises(Unfinished) as early:
-        timeouts.fire(timer["_id"])
+        timeouts.fire(TENANT, beat)
     assert early.value.delay_seconds < 1
-    _wait_until(timer["due_at"])
-    assert timeouts.fire(timer["_id"]) == "no_click: now active at second"
-    assert timeouts.fire(timer["_id"]) == "nothing to do: it is completed"
+    _wait_until(beats.end_of(beat))
+    assert timeouts.fire("another", beat) == "0 contacts moved on"
+    assert timeouts.fire(TENANT, beat) == "1 contact moved on"
+    assert timeouts.fire(TENANT, beat) == "0 contacts moved on"
+    assert _status(timer) == "completed"
+    assert rows.transitions(campaign, contact)[-1]["occurred_at"] == timer["due_at"]
     assert len(rows.transitions(campaign, contact)) == 2
+
+
+def test_one_timer_that_cannot_fire_holds_up_no_other() -> None:
+    contacts = rows.contacts(3)
+    campaign = rows.campaign(FOLLOW_UP, contacts)
+    for contact in contacts:
+        rows.sent(campaign, contact, rows.now() - HOUR + timedelta(seconds=30))
+    collection(ScheduledAction).update_many({"kind": "timeout"}, {"$set": {"due_at": rows.now()}})
+    collection(OutboundMessage).update_many({}, {"$set": {"sent_at": rows.now() - HOUR}})
+    collection(Enrollment).update_many({}, {"$set": {"sent_at": rows.now() - HOUR}})
+    broken = f"{campaign}:{contacts[1]}"
+    collection(Enrollment).update_one({"_id": broken}, {"$set": {"plan_version": 99}})
+    assert timeouts.fire(TENANT, beats.OVERDUE) == "2 contacts moved on"
+    [left] = rows.actions(campaign, kind="timeout")
+    assert (left["enrollment_id"], left["because"]) == (broken, "it could not be fired: Gone")
+    assert left["due_at"] > rows.now()
 
 
 def test_a_second_visit_sends_nothing_and_counts_from_its_entry() -> None:
@@ -285,14 +315,22 @@ def test_a_tick_finds_all_that_is_due_and_what_lost_its_job() -> None:
     campaign = rows.campaign(FOLLOW_UP, contacts)
     rows.sent(campaign, contacts[0], rows.now() - HOUR + timedelta(seconds=30))
     [timer] = rows.actions(campaign, kind="timeout")
-    assert promoting.promote() == "1 timer, 1 sender"
-    assert _status(timer) == "queued"
-    assert promoting.promote() == "0 timers, 1 sender"  # what has a job waits for it
+    redis_client().flushdb()  # so that the job is lost which was made at once
+    assert promoting.promote() == "timers of 1 beat, 1 sender"
+    assert promoting.promote() == "timers of 0 beats, 1 sender"  # what has a job waits for it
+    jobs = page(job_named("fire_timeouts").queue.name, None, limit=100).jobs
+    [job] = [job for job in jobs if job.job == "fire_timeouts"]
+    beat = beats.beat_of(timer["due_at"])
+    assert job.arguments == (TENANT, beat)
+    assert job.due_at is not None
+    assert timedelta(0) <= job.due_at - beats.end_of(beat) < timedelta(seconds=0.3)
 
     long_ago = rows.now() - timedelta(hours=3)
-    late = {"due_at": long_ago, "queued_at": long_ago}
-    collection(ScheduledAction).update_one({"_id": timer["_id"]}, {"$set": late})
-    assert promoting.promote() == "1 timer, 1 sender, 1 had lost their job"
+    collection(ScheduledAction).update_one({"_id": timer["_id"]}, {"$set": {"due_at": long_ago}})
+    send = {"enrollment_id": f"{campaign}:{contacts[1]}"}
+    lost = {"status": "queued", "due_at": long_ago, "queued_at": long_ago}
+    collection(ScheduledAction).update_one(send, {"$set": lost})
+    assert promoting.promote() == "timers of 1 beat, 1 sender, 1 had lost their job"
     collection(Campaign).update_one({"_id": campaign}, {"$set": {"settle_due_at": long_ago}})
     assert "1 campaign to settle" in promoting.promote()
     assert consistency.check() == []

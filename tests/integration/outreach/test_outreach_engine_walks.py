@@ -34,7 +34,7 @@ from models import (
 )
 from models.outreach import ENROLLMENT_OVER
 from pipeline.errors import Permanent
-from pipeline.outreach import advancing, campaigns, enrollments, timeouts
+from pipeline.outreach import advancing, beats, campaigns, enrollments, timeouts
 from pipeline.outreach.transactions import transaction
 from pipeline.stores import Row, collection
 
@@ -119,9 +119,7 @@ class Walks(RuleBasedStateMachine):
     @rule()
     def timers_fire(self) -> None:
         """All that are due."""
-        for action in rows.actions(self.campaign, kind="timeout"):
-            if action["due_at"] <= rows.now():
-                timeouts.fire(action["_id"])
+        timeouts.fire(TENANT, beats.OVERDUE)
 
     @rule(enrollment_id=ids, act=st.sampled_from((enrollments.pause, enrollments.resume)))
     def somebody_acts_on_a_contact(self, enrollment_id: str, act: Any) -> None:
