@@ -1,7 +1,7 @@
 """Some enrollments as a transaction reads them, with all that decides what becomes of them.
 
-A few bulk reads for any number of enrollments: one by one, a hundred of them would cost a
-thousand round trips.
+One read for any number of enrollments: piece by piece, a hundred of them would cost a thousand
+round trips.
 """
 
 from __future__ import annotations
@@ -119,36 +119,66 @@ class Batch:
 
 def load(session: ClientSession, enrollment_ids: Collection[str]) -> Batch:
     """Read enrollments with all that decides about them; those that are gone are left out."""
-    rows = list(collection(Enrollment).find(_among(enrollment_ids), session=session))
-    campaigns = _by_id(Campaign, {row["campaign_id"] for row in rows}, session)
-    tenants = _by_id(Tenant, {row["tenant_id"] for row in rows}, session)
-    walks = [
-        _walk(row, campaigns[row["campaign_id"]], tenants)
-        for row in rows
-        if row["campaign_id"] in campaigns
-    ]
-    _read_history(session, {walk.id: walk for walk in walks if walk.row["state_version"]})
+    stages = [{"$match": _among(enrollment_ids)}, *_BESIDE]
+    walks: list[Walk] = []
+    tenants: dict[str, Row] = {}
+    for row in collection(Enrollment).aggregate(stages, session=session):
+        beside = {name: row.pop(name) for name in ("campaign", "tenant", "messages", "facts")}
+        tenants |= {tenant["_id"]: tenant for tenant in beside["tenant"]}
+        if beside["campaign"]:
+            walks.append(_walk(row, beside))
     return Batch(list(enrollment_ids), walks, tenants)
 
 
-def _walk(row: Row, campaign: Row, tenants: dict[str, Row]) -> Walk:
-    tenant = tenants.get(row["tenant_id"]) or {}
-    is_open = campaign["status"] == "active" and not tenant.get("outreach_paused")
-    return Walk(dict(row), row, campaign, is_open)
+def _walk(row: Row, beside: dict[str, list[Row]]) -> Walk:
+    [campaign] = beside["campaign"]
+    is_paused = any(tenant.get("outreach_paused") for tenant in beside["tenant"])
+    return Walk(
+        dict(row),
+        row,
+        campaign,
+        is_open=campaign["status"] == "active" and not is_paused,
+        messages={message["node_id"]: message for message in beside["messages"]},
+        facts=[_fact(event) for event in beside["facts"]],
+    )
 
 
-def _read_history(session: ClientSession, walks: dict[str, Walk]) -> None:
-    """Read what was sent to enrollments that have begun, and what has come of it."""
-    if not walks:
-        return
-    of_walks = {"enrollment_id": {"$in": list(walks)}}
-    fields = {"enrollment_id": 1, "node_id": 1, "state": 1, "sent_at": 1}
-    for row in collection(OutboundMessage).find(of_walks, fields, session=session):
-        walks[row["enrollment_id"]].messages[row["node_id"]] = row
-    unused = of_walks | {"type": {"$nin": list(TIMER_EVENTS)}, "led_to": None}
-    fields = {"enrollment_id": 1, "message_id": 1, "type": 1, "occurred_at": 1, "is_machine": 1}
-    for row in collection(OutreachEvent).find(unused, fields, session=session):
-        walks[row["enrollment_id"]].facts.append(_fact(row))
+def _beside(
+    model: Any, name: str, own: str, foreign: str, fields: Row, wanted: Row | None = None
+) -> Row:
+    """Return the stage that reads from `model` what belongs to each enrollment."""
+    return {
+        "$lookup": {
+            "from": model._meta["collection"],
+            "localField": own,
+            "foreignField": foreign,
+            "pipeline": [{"$match": wanted or {}}, {"$project": fields}],
+            "as": name,
+        }
+    }
+
+
+#: What is read beside enrollments: who lets them move, what was sent to them, and what has come
+#: of it that has not led anywhere yet.
+_BESIDE = [
+    _beside(Campaign, "campaign", "campaign_id", "_id", {"description": 0}),
+    _beside(Tenant, "tenant", "tenant_id", "_id", {"paused_reason": 0}),
+    _beside(
+        OutboundMessage,
+        "messages",
+        "_id",
+        "enrollment_id",
+        {"node_id": 1, "state": 1, "sent_at": 1},
+    ),
+    _beside(
+        OutreachEvent,
+        "facts",
+        "_id",
+        "enrollment_id",
+        {"message_id": 1, "type": 1, "occurred_at": 1, "is_machine": 1},
+        {"type": {"$nin": list(TIMER_EVENTS)}, "led_to": None},
+    ),
+]
 
 
 def _fact(row: Row) -> Fact:
@@ -177,13 +207,6 @@ def _transition(before: Row, after: Row, trigger: str, reason: str, by: str, eve
         "reason": reason[:500] or None,
         "by": by or None,
     }
-
-
-def _by_id(
-    model: type[Campaign | Tenant], ids: Collection[str], session: ClientSession
-) -> dict[str, Row]:
-    found = collection(model).find(_among(ids), session=session)
-    return {str(row["_id"]): row for row in found}
 
 
 def _among(ids: Iterable[str]) -> Row:
