@@ -2,7 +2,7 @@
 
 The provider is asked, at growing intervals; an event of the message proves it, too (`proof`).
 If neither tells for OUTREACH_UNKNOWN_HOURS, the message waits for a person.  It is sent again
-only when it is certain that it was not sent.
+only when it is certain that it was not sent, and not for ever by itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.outreach.advancing import Wake, advance
 from pipeline.outreach.channels import Absent, Found, Unsure
 from pipeline.outreach.promoting import nudge
 from pipeline.outreach.sending import ledger
-from pipeline.outreach.sending.outcomes import FIRST_ASK, set_actions
+from pipeline.outreach.sending.outcomes import FIRST_ASK, MOST_ATTEMPTS, set_actions
 from pipeline.outreach.sending.proof import proven
 from pipeline.outreach.transactions import transaction
 from pipeline.stores import Row, collection
@@ -144,6 +144,9 @@ def _heed(message: Row, answer: Found | Absent | Unsure, now: datetime) -> str:
         case Found(provider_id, at):
             _found(message, at, f"{provider} has it", provider_id)
             return "it was sent"
+        case Absent() if message["attempts"] >= MOST_ATTEMPTS:
+            because = f"{provider} has not taken it, and it was tried {message['attempts']} times"
+            return _leave(message, because, now)
         case Absent():
             _absent(message, f"{provider} has not taken it")
             return "it was not sent: it is sent again"
@@ -157,6 +160,11 @@ def _wait(message: Row, because: str, now: datetime) -> str:
         said = f"{because}; it is looked for again"
         ledger.write(message, {"$set": {"reconciliation": said, "updated_at": now}})
         return because
+    return _leave(message, because, now)
+
+
+def _leave(message: Row, because: str, now: datetime) -> str:
+    """Have a person say what became of a message; nobody looks for it any more."""
     said = f"{because}; a person has to say whether it was sent"
     over = {"$unset": {"reconcile_due_at": ""}}
     ledger.write(message, {"$set": {"reconciliation": said, "updated_at": now}} | over)

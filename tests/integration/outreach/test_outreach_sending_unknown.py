@@ -66,6 +66,19 @@ def test_what_was_not_taken_is_sent_once_more(sandbox: SandboxClient, setting: S
     assert (case.message["fence"], case.message["state"]) == (2, "sent")
 
 
+def test_what_was_never_taken_in_many_tries_is_left_to_a_person(sandbox: SandboxClient) -> None:
+    case = cut(sandbox, "twilio", "before")
+    tried = {"$set": {"attempts": 6}}
+    collection(OutboundMessage).update_one({"_id": case.message["_id"]}, tried)
+    case.age(61)
+    assert case.reconcile() == "it is left to a person"
+    assert "was tried 6 times" in case.message["reconciliation"]
+    assert (case.message["state"], case.actions("pending")) == ("unknown", [])
+    assert sending.tick() == "0 messages to look for"
+    sending.resolve(rows.TENANT, case.message["_id"], sent=False, by=rows.BY)
+    assert case.send() == "sent"
+
+
 def test_what_was_not_taken_is_not_sent_to_who_was_stopped_meanwhile(
     sandbox: SandboxClient,
 ) -> None:
