@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import escape
-from html.parser import HTMLParser
 from itertools import accumulate
 
 from pipeline.outreach import links
+from pipeline.outreach.templates.html_parsing import BoundedParser
 
 #: An address in plain text; what ends a sentence is not a part of it.
 _IN_TEXT = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]")
@@ -39,7 +39,7 @@ def _led_through_us(url: str, message_id: str) -> str:
     return url if links.is_unsubscribe_url(url) else links.click_url(message_id, url)
 
 
-class _Finder(HTMLParser):
+class _Finder(BoundedParser):
     """Finds the tags of links, and where the body ends."""
 
     def __init__(self, html: str, lead: Callable[[str], str]) -> None:

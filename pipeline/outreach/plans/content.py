@@ -32,7 +32,10 @@ def _of_send(node: Node) -> Iterator[tuple[str, str]]:
             if getattr(node, field) is not None:
                 yield field, "is not sent by SMS; leave it out"
     if node.channel == "email" and not templates.is_readable(node.body or ""):
-        yield "body", "is no HTML that can be read; look at what begins with <!["
+        yield (
+            "body",
+            "is no HTML that can be read; look at tags that do not end, and what begins with <![",
+        )
     for field in _TEMPLATES:
         for message in templates.problems(getattr(node, field) or ""):
             yield field, message

@@ -14,6 +14,7 @@ from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
 from pipeline.outreach.templates.errors import MissingField, TemplateProblem
+from pipeline.outreach.templates.html_parsing import BoundedParser
 from pipeline.outreach.templates.language import compiled
 from pipeline.outreach.templates.values import noting
 
@@ -71,7 +72,7 @@ def is_readable(body: str) -> bool:
     """Return whether the body of a mail can be read as HTML, if it is any."""
     try:
         return not _TAG.search(body) or bool(_text_of(body))
-    except AssertionError:  # how html.parser refuses what begins with <![
+    except (AssertionError, TemplateProblem):  # the former is html.parser's, for some <![
         return False
 
 
@@ -123,9 +124,13 @@ def _html_of(text: str) -> str:
     return "\n".join(f"<p>{paragraph}</p>" for paragraph in linked)
 
 
+class _Reader(BoundedParser, html2text.HTML2Text):
+    """Reads HTML as text."""
+
+
 def _text_of(html: str) -> str:
     """Return HTML as plain text."""
-    reader = html2text.HTML2Text(bodywidth=0)
+    reader = _Reader(bodywidth=0)
     reader.ignore_images = True
     reader.ignore_emphasis = True
     reader.unicode_snob = True

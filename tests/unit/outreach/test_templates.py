@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.outreach import plans, templates
 from pipeline.outreach.plans import Node, examples
-from pipeline.outreach.templates import Content, MissingField, TemplateProblem
+from pipeline.outreach.templates import Content, MissingField, TemplateProblem, is_readable
+from pipeline.outreach.tracking import tracked
 
 URL = "https://outreach.example/u/eyJrIjoidSJ9.x-y_z"
 SENDER = {"name": "internal", "display_name": "Ines at Example", "address": "ines@example.com"}
@@ -215,3 +217,14 @@ def test_the_example_can_be_sent_to_anybody(contact: dict[str, Any]) -> None:
     assert all("Ines at Example" in content.text for content in contents)
     assert all(content.html and URL in content.html for content in contents)
     assert (contents[0].subject == "Welcome, Ada") == ("first_name" in contact)
+
+
+@pytest.mark.parametrize("unended", ["<a ", "<!--", "<!x", "<?x"])
+def test_tags_that_do_not_end_are_refused_before_they_take_for_ever(unended: str) -> None:
+    body = "<p>Hello</p>" + unended * (180_000 // len(unended))
+    started = time.perf_counter()
+    assert not is_readable(body)
+    with pytest.raises(TemplateProblem, match="do not end"):
+        tracked(body, "m")
+    assert time.perf_counter() - started < 20
+    assert is_readable(f"<p>1 < 2, 3 <4 and 5<6</p>{unended}")
