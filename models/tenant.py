@@ -6,9 +6,10 @@ from mongoengine import BooleanField, DateTimeField, Document, IntField, StringF
 class Tenant(Document):
     """What an organization has set.  One without a row has set nothing.
 
-    `time_zone` (an IANA name) is that of contacts who have none.  `postal_address` goes into
-    mail where the law asks for it.  The limits are messages that may be sent in any hour, over
-    all senders and to one recipient domain; empty: those of the settings.
+    `time_zone` (an IANA name) says where it is; contacts who have none go by that of their plan.
+    `postal_address` goes into mail where the law asks for it.  The limits are messages that may
+    be sent in any hour, over all senders and to one recipient domain; empty: those of the
+    settings.
     While `outreach_paused` nothing of the tenant's is sent and no contact moves on.
     """
 

@@ -92,6 +92,12 @@ def up(folder: Path, output: Path) -> Iterator[psutil.Popen]:
             sys.stdout.write(output.read_text()[-5000:])
 
 
+def has_sent(folder: Path) -> bool:
+    """Return whether the demo's campaign has, and learnt what became of it."""
+    total = document(folder, "outreach", "campaigns", "show", "Demo")["stats"]["total"]
+    return total["sent"] > 0 and total["outcomes"]["delivered"]["count"] > 0
+
+
 def is_fresh(folder: Path) -> bool:
     found = document(folder, "status")
     sources = found.get("sources", [])
@@ -110,6 +116,7 @@ def test_up_runs_until_ctrl_c_and_leaves_nothing_behind(
     assert {"REDIS_URL", "MONGODB_URI", "GRAPH_URI"} < set(document(folder, "env"))
     findings = document(folder, "doctor")["findings"]
     assert [finding for finding in findings if finding["level"] == "wrong"] == []
+    wait_until(lambda: has_sent(folder), "mail of the demo's campaign", 60, 0.5)
     up.send_signal(signal.SIGINT)
     assert up.wait(60) == 0
     assert processes_of(folder) == []

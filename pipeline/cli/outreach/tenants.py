@@ -62,7 +62,7 @@ def set_fields(
     *,
     name: Annotated[str | None, typer.Option(help="Its name in messages.")] = None,
     time_zone: Annotated[
-        str | None, typer.Option(help="That of contacts who have none, as Europe/Berlin.")
+        str | None, typer.Option(help="Where it is, as Europe/Berlin. Plans name theirs.")
     ] = None,
     postal_address: Annotated[str | None, typer.Option(help="At the foot of mail.")] = None,
     sends_per_hour: Annotated[

@@ -31,7 +31,7 @@ class OutreachTenant(BaseModel):
 
     id: str = Field(description="Its id.")
     name: str | None = Field(description="What messages call it: `tenant.name`.")
-    time_zone: str | None = Field(description="An IANA name, of contacts who have none.")
+    time_zone: str | None = Field(description="Where it is, an IANA name. Plans name theirs.")
     postal_address: str | None = Field(description="Goes into mail: `tenant.postal_address`.")
     sends_per_hour: int | None = Field(description="Messages in any hour, over all its senders.")
     domain_sends_per_hour: int | None = Field(
