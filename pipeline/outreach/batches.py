@@ -175,8 +175,9 @@ _BESIDE = [
         "facts",
         "_id",
         "enrollment_id",
-        {"message_id": 1, "type": 1, "occurred_at": 1, "is_machine": 1},
-        {"type": {"$nin": list(TIMER_EVENTS)}, "led_to": None},
+        {"message_id": 1, "type": 1, "occurred_at": 1},
+        # What programs do leads nowhere, and may be any number.
+        {"type": {"$nin": list(TIMER_EVENTS)}, "led_to": None, "is_machine": {"$ne": True}},
     ),
 ]
 
@@ -187,7 +188,6 @@ def _fact(row: Row) -> Fact:
         type=row["type"],
         occurred_at=row["occurred_at"],
         message_id=row["message_id"],
-        is_machine=bool(row.get("is_machine")),
     )
 
 

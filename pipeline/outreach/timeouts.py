@@ -101,7 +101,8 @@ def _put_off(action_id: str, what: str, now: datetime) -> None:
 
 
 def _fire(session: ClientSession, ids: Sequence[str], now: datetime) -> tuple[Wake, int]:
-    is_open = {"_id": {"$in": list(ids)}, "status": {"$in": list(ACTION_OPEN)}}
+    is_open: Row = {"_id": {"$in": list(ids)}, "status": {"$in": list(ACTION_OPEN)}}
+    is_open |= {"due_at": {"$lte": now}}  # one that was put right meanwhile may be due later
     fields = {"enrollment_id": 1, "state_version": 1}
     found = collection(ScheduledAction).find(is_open, fields, session=session)
     # Of two that one contact has, the earlier one.
