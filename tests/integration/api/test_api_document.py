@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import outreach_seed
+import outreach_document_rows
 import pytest
 import schemathesis
 from api_client import APP, new_token
@@ -93,14 +93,14 @@ CONFIG = SchemathesisConfig.from_dict(
             "staged": {"values": STAGED},
             "entries": {"values": ENTRIES},
             "tenants": {"values": ["acme"]},
-            "senders": {"values": outreach_seed.SENDERS},
-            "contacts": {"values": outreach_seed.CONTACTS},
-            "imports": {"values": outreach_seed.IMPORTS},
-            "campaigns": {"values": outreach_seed.CAMPAIGNS},
-            "enrollments": {"values": outreach_seed.ENROLLMENTS},
-            "messages": {"values": outreach_seed.MESSAGES},
-            "deliveries": {"values": outreach_seed.DELIVERIES},
-            "suppressions": {"values": outreach_seed.SUPPRESSIONS},
+            "senders": {"values": outreach_document_rows.SENDERS},
+            "contacts": {"values": outreach_document_rows.CONTACTS},
+            "imports": {"values": outreach_document_rows.IMPORTS},
+            "campaigns": {"values": outreach_document_rows.CAMPAIGNS},
+            "enrollments": {"values": outreach_document_rows.ENROLLMENTS},
+            "messages": {"values": outreach_document_rows.MESSAGES},
+            "deliveries": {"values": outreach_document_rows.DELIVERIES},
+            "suppressions": {"values": outreach_document_rows.SUPPRESSIONS},
         },
         "parameters": {
             "path.user_id": {"dictionary": "users", "probability": 0.7},
@@ -175,9 +175,9 @@ def outreach_token(
 
     To empty the stores for each operation would take longer than to try it.
     """
-    if not outreach_seed.is_there():
+    if not outreach_document_rows.is_there():
         request.getfixturevalue("stores")
-        outreach_seed.seed()
+        outreach_document_rows.seed()
     setting(API_REQUESTS_PER_MINUTE=1_000_000, PUBLIC_BASE_URL="https://headrace.example")
     return new_token()
 
