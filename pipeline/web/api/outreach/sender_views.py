@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
+from pipeline.outreach.budgets import Use
 from pipeline.outreach.reading import names
 from pipeline.outreach.reading.senders import SenderRow
 from pipeline.web.api.common import Payload
@@ -155,7 +156,12 @@ def sender_view(one: SenderRow, *, reveal: bool) -> SenderView:
         limits=LimitsView(**{name: limits.get(name) for name in LimitsView.model_fields}),
         is_paused=bool(row.get("is_paused")),
         may_send=one.may_send,
-        uses=[UseView(**use._asdict() | {"domain": use.domain or None}) for use in standing.uses],
+        # What all tenants together send is no tenant's to know.
+        uses=[_use_view(use) for use in standing.uses if use.name != "total"],
         waiting=standing.waiting,
         next_at=standing.next_at,
     )
+
+
+def _use_view(use: Use) -> UseView:
+    return UseView(**use._asdict() | {"domain": use.domain or None})
