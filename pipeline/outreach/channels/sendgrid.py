@@ -87,7 +87,8 @@ def mail(sender: Row, message: Outgoing) -> dict[str, Any]:
 
 def _from(sender: Row) -> dict[str, str]:
     # A comma or semicolon in a name is taken for the end of an address.
-    name = one_line(sender.get("display_name") or "").replace(",", " ").replace(";", " ")
+    written = sender.get("display_name") or ""
+    name = one_line(written.replace(",", " ").replace(";", " "))
     address = {"email": str(sender["address"])}
     return address | {"name": name} if name else address
 
