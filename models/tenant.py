@@ -6,7 +6,6 @@ from mongoengine import BooleanField, DateTimeField, Document, IntField, StringF
 class Tenant(Document):
     """What an organization has set.  One without a row has set nothing.
 
-    `time_zone` (an IANA name) says where it is; contacts who have none go by that of their plan.
     `postal_address` goes into mail where the law asks for it.  The limits are messages that may
     be sent in any hour, over all senders and to one recipient domain; empty: those of the
     settings.
@@ -15,7 +14,6 @@ class Tenant(Document):
 
     id = StringField(primary_key=True, max_length=200)
     name = StringField(max_length=200)
-    time_zone = StringField(max_length=64)
     postal_address = StringField(max_length=500)
     sends_per_hour = IntField(min_value=0)
     domain_sends_per_hour = IntField(min_value=0)

@@ -150,7 +150,6 @@ def _tenant(made: Seeded) -> None:
     row = {
         "_id": made.tenant_id,
         "name": "Acme Garden Tools",
-        "time_zone": "Europe/Berlin",
         "postal_address": "1 Long Road, Sampletown",
         "sends_per_hour": 4000,
         "outreach_paused": False,

@@ -8,12 +8,11 @@ from typing import Any
 
 from models import Tenant
 from pipeline.audit import noted
-from pipeline.outreach.time_zones import zone
 from pipeline.refusals import Refused, parsed, validated
 from pipeline.stores import Row, collection
 
 #: What may be set by `update`; pausing is done by `campaigns.pause_tenant`.
-SETTABLE = ("name", "time_zone", "postal_address", "sends_per_hour", "domain_sends_per_hour")
+SETTABLE = ("name", "postal_address", "sends_per_hour", "domain_sends_per_hour")
 _LIMITS = ("sends_per_hour", "domain_sends_per_hour")
 _PAUSE = ("outreach_paused", "paused_reason", "paused_by", "paused_at")
 
@@ -57,5 +56,4 @@ def _checked(name: str, value: Any) -> Any:
         return value
     if not isinstance(value, str):
         raise Refused(name, "expected a text")
-    text = value.strip()
-    return (zone(text) if name == "time_zone" else text) or None
+    return value.strip() or None

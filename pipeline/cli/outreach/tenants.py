@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode="rich", help="What tenants have set, and who is paused.")
 Id = Annotated[str, typer.Argument(metavar="TENANT")]
-_FIELDS = ("name", "time_zone", "postal_address", "sends_per_hour", "domain_sends_per_hour")
+_FIELDS = ("name", "postal_address", "sends_per_hour", "domain_sends_per_hour")
 
 
 @app.callback(
@@ -37,8 +37,8 @@ def list_tenants(*, as_json: AsJson = False) -> None:
 
     opened("", "tenants", None, reveal=False)
     found = [_document(row) for row in reading.listed()]
-    rows = [(one["tenant"], one["name"], _state(one), one["time_zone"]) for one in found]
-    tell("tenants", found, ("tenant", "name", "is", "time zone"), rows, as_json=as_json)
+    rows = [(one["tenant"], one["name"], _state(one)) for one in found]
+    tell("tenants", found, ("tenant", "name", "is"), rows, as_json=as_json)
 
 
 @app.command(epilog=examples("headrace outreach tenants show acme"))
@@ -53,7 +53,7 @@ def show(tenant: Id, *, as_json: AsJson = False) -> None:
 @app.command(
     "set",
     epilog=examples(
-        "headrace outreach tenants set acme --time-zone Europe/Berlin --sends-per-hour 2000",
+        "headrace outreach tenants set acme --name Acme --sends-per-hour 2000",
         "headrace outreach tenants set acme --unset sends_per_hour",
     ),
 )
@@ -61,9 +61,6 @@ def set_fields(
     tenant: Id,
     *,
     name: Annotated[str | None, typer.Option(help="Its name in messages.")] = None,
-    time_zone: Annotated[
-        str | None, typer.Option(help="Where it is, as Europe/Berlin. Plans name theirs.")
-    ] = None,
     postal_address: Annotated[str | None, typer.Option(help="At the foot of mail.")] = None,
     sends_per_hour: Annotated[
         int | None, typer.Option(min=0, help="Messages in any hour, over all senders.")
@@ -80,7 +77,7 @@ def set_fields(
     """Change what a tenant has set."""
     from pipeline.outreach import tenants as service
 
-    values = (name, time_zone, postal_address, sends_per_hour, domain_sends_per_hour)
+    values = (name, postal_address, sends_per_hour, domain_sends_per_hour)
     given = dict(zip(_FIELDS, values, strict=True))
     changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     changes |= {field.replace("-", "_"): None for field in unset or ()}

@@ -16,7 +16,7 @@ from pipeline.web.admin.outreach.forms import number
 from pipeline.web.pages import Conflict, Done, Visit, action, page
 from pipeline.web.stores import part
 
-_TEXTS = ("name", "time_zone", "postal_address")
+_TEXTS = ("name", "postal_address")
 _LIMITS = ("sends_per_hour", "domain_sends_per_hour")
 
 

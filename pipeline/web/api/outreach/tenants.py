@@ -31,7 +31,6 @@ class OutreachTenant(BaseModel):
 
     id: str = Field(description="Its id.")
     name: str | None = Field(description="What messages call it: `tenant.name`.")
-    time_zone: str | None = Field(description="Where it is, an IANA name. Plans name theirs.")
     postal_address: str | None = Field(description="Goes into mail: `tenant.postal_address`.")
     sends_per_hour: int | None = Field(description="Messages in any hour, over all its senders.")
     domain_sends_per_hour: int | None = Field(
@@ -47,9 +46,6 @@ class OutreachTenantChanges(Payload):
     """What is to change; what is left out stays as it is, null removes it."""
 
     name: str | None = Field(default=None, max_length=200, description="What messages call it.")
-    time_zone: str | None = Field(
-        default=None, max_length=64, description="An IANA name, such as Europe/Berlin."
-    )
     postal_address: str | None = Field(
         default=None, max_length=500, description="Where mail can reach it, in one line or several."
     )
