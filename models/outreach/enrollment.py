@@ -97,7 +97,8 @@ class ScheduledAction(Document):
     "timeout:<enrollment>:<node>:<event>:<state_version>".  It is good only while its enrollment
     is active in that `state_version`.  `planned_at` is when it would be without quiet hours and
     limits; `because` says in words why it is due when it is.  `queued`: a send whose job is on
-    its way.  `sender_id`, `channel` and `domain` (of the recipient) are a send's; `event` a timeout's.
+    its way.  `sender_id`, `channel` and `domain` (of the recipient) are a send's; `event` is that
+    of a timeout.
     """
 
     id = StringField(primary_key=True)
