@@ -17,7 +17,13 @@ from hypothesis import strategies as st
 from told_events import HOUR, deliver, entry, sent_message, tell
 
 from models import AuditLog, Enrollment, PlanVersion
-from models.outreach import OutboundMessage, OutreachDelivery, OutreachEvent, Suppression
+from models.outreach import (
+    ENROLLMENT_OVER,
+    OutboundMessage,
+    OutreachDelivery,
+    OutreachEvent,
+    Suppression,
+)
 from pipeline.errors import Gone
 from pipeline.outreach import campaigns, events, suppressions
 from pipeline.outreach.events import deliveries
@@ -307,7 +313,8 @@ def _end_after(kinds: Sequence[str], order: Sequence[int]) -> Row:
         "times": {n: v - since for n, v in row.items() if n.endswith("ed_at") and n in _TIMES},
         "grounds": {name: one["count"] for name, one in grounds.items()},
         "reason": suppression.get("reason"),
-        "status": told.enrollment(message)["status"],
+        # How it ended depends on what was known first; that nothing follows does not.
+        "is_over": told.enrollment(message)["status"] in ENROLLMENT_OVER,
     }
 
 
