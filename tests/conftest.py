@@ -207,6 +207,7 @@ def sandbox(stores: None, sandbox_url: str) -> Iterator[SandboxClient]:
     client.clear_pushes()
     client.clear_topics()
     client.clear_outreach()
+    client.reset_clock()
     client.settings(
         quotas_enabled=False,
         quota_scale=1.0,

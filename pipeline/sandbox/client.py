@@ -133,6 +133,10 @@ class SandboxClient(LifeClient, MicrosoftControlClient, OutreachClient):
         """Move the sandbox's clock forward; returns its time (ISO 8601)."""
         return str(self._ask("POST", "clock", {"advance_seconds": advance_seconds})["now"])
 
+    def reset_clock(self) -> None:
+        """Have the sandbox's clock show real time again; there must be no users."""
+        self._ask("DELETE", "clock")
+
     # Faults
 
     def fault(self, kind: str, **rule: Any) -> Item:

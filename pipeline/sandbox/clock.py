@@ -15,7 +15,7 @@ def epoch_ms(at: datetime) -> int:
 
 
 class Clock:
-    """UTC now, shifted by `offset_seconds`; never runs backwards by its own doing.
+    """UTC now, shifted by `offset_seconds`; runs backwards only where it is reset.
 
     Whoever waits until a moment is told of each step, see `on_advance`.
     """
@@ -41,6 +41,11 @@ class Clock:
             self._offset_seconds += seconds
         for tell in self._listeners:
             tell()
+
+    def reset(self) -> None:
+        """Show real time again."""
+        with self._lock:
+            self._offset_seconds = 0.0
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self._offset_seconds)

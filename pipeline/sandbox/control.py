@@ -102,7 +102,11 @@ class Control:
                 "DELETE": self._clear_faults,
             },
             "/usage": {"GET": self._list_usage, "DELETE": self._clear_usage},
-            "/clock": {"GET": self._show_clock, "POST": self._advance_clock},
+            "/clock": {
+                "GET": self._show_clock,
+                "POST": self._advance_clock,
+                "DELETE": self._reset_clock,
+            },
             "/settings": {"GET": self._show_settings, "POST": self._change_settings},
             **self._pushes.table(),
             **self._microsoft.table(),
@@ -231,6 +235,10 @@ class Control:
         self._store.advance_clock(
             Fields(asked.body, ("advance_seconds",)).number("advance_seconds")
         )
+        return self._show_clock(asked)
+
+    def _reset_clock(self, asked: Asked) -> Answer:
+        self._store.reset_clock()
         return self._show_clock(asked)
 
     # Faults, usage, settings

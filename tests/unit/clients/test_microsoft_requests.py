@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -66,7 +67,8 @@ def test_every_request_asks_for_ids_that_survive_a_move() -> None:
         assert ("odata.maxpagesize=100" in made.headers["Prefer"]) == paged
 
 
-def test_a_link_is_followed_unchanged_and_nowhere_else() -> None:
+def test_a_link_is_followed_unchanged_and_nowhere_else(setting: Callable[..., None]) -> None:
+    setting(MICROSOFT_GRAPH_BASE_URL="https://graph.example")
     path = "/me/mailFolders('AA')/messages/delta?$deltatoken=a%2Bb%20c&$top=1"
     made = request("GET", url=root_url() + path)
     assert (made.path, made.method, made.follows_link) == (path, "GET link", True)
