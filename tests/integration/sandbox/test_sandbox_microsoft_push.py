@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from graph_client import Graph
 
+from pipeline.sandbox.app import running
+
 STATE = "s3cret"
+
+
+@pytest.fixture(scope="module")
+def sandbox_base_url() -> Iterator[str]:
+    """A sandbox of these tests' own, whose clock nobody else has moved."""
+    with running() as base_url:
+        yield base_url
 
 
 @pytest.fixture

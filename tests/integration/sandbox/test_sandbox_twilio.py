@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -84,7 +84,7 @@ def test_a_message_is_sent_told_of_and_found_again(
     }
     found = twilio.messages(message.sid).fetch()
     assert (found.status, found.body, found.error_code) == ("delivered", "Hello", None)
-    assert abs(found.date_sent - datetime.now(UTC)) < timedelta(minutes=1)
+    assert abs(found.date_sent - datetime.fromisoformat(sandbox.clock())) < timedelta(minutes=1)
     assert [sms["text"] for sms in sandbox.inbox(ADA)] == ["Hello"]
 
 
@@ -107,11 +107,14 @@ def test_what_does_not_arrive_is_told_with_a_code(
     assert told[status]["ErrorCode"] == code
 
 
-def test_lists_are_filtered_and_paged(twilio: Client, send: Callable[..., Any]) -> None:
+def test_lists_are_filtered_and_paged(
+    twilio: Client, send: Callable[..., Any], sandbox: SandboxClient
+) -> None:
     sent = [send(to, f"number {n}") for n, to in enumerate((ADA, BERTA, ADA, ADA, ADA))]
     found = twilio.messages.list(to=ADA, from_=TWILIO_NUMBER, page_size=2)
     assert [sms.body for sms in found] == ["number 4", "number 3", "number 2", "number 0"]
-    soon, yesterday = datetime.now(UTC) + timedelta(hours=1), datetime.now(UTC) - timedelta(days=1)
+    now = datetime.fromisoformat(sandbox.clock())
+    soon, yesterday = now + timedelta(hours=1), now - timedelta(days=1)
     assert len(twilio.messages.list(date_sent_after=yesterday, date_sent_before=soon)) == len(sent)
     assert twilio.messages.list(date_sent_before=yesterday) == []
     assert twilio.messages.list(date_sent=yesterday) == []
