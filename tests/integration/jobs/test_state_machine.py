@@ -464,6 +464,7 @@ def machine(probes: Probes, monkeypatch: pytest.MonkeyPatch) -> type[Jobs]:
     return Machine
 
 
+@pytest.mark.long
 def test_every_job_is_in_one_place_and_none_is_lost_or_doubled(machine: type[Jobs]) -> None:
     run_state_machine_as_test(
         machine,
