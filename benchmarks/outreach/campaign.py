@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks.outreach import people
 from benchmarks.outreach.memory import Watch
@@ -45,31 +46,11 @@ def time_campaign(stage: Stage, contacts: int, poster: Poster) -> Results:
 def _run(stage: Stage, contacts: int, poster: Poster) -> Results:
     stage.log(f"{contacts:,} contacts: import")
     imported = _timed(lambda: people.bring_in(contacts))
-    wait = people.mail("second", {"on": "no_click", "to": "stop", "after": "P9D"})
-    look = {
-        "id": "look",
-        "channel": "email",
-        "action": "wait",
-        "transitions": [
-            {"on": "opened", "to": "read"},
-            {"on": "no_open", "to": "second", "after": "P3D"},
-        ],
-    }
-    read = {
-        "id": "read",
-        "channel": "email",
-        "action": "wait",
-        "transitions": [
-            {"on": "clicked", "to": "stop"},
-            {"on": "no_click", "to": "second", "after": "P3D"},
-        ],
-    }
-    first = people.mail("first", {"on": "delivered", "to": "look"})
     campaign_id = ""
 
     def enroll() -> None:
         nonlocal campaign_id
-        campaign_id = people.draft("rates", people.plan([first, look, read, wait]))
+        campaign_id = people.draft("rates", _plan())
 
     enrolled = _timed(enroll)
     patience = max(_LEAST_SECONDS, _SECONDS_PER_CONTACT * contacts)
@@ -95,6 +76,18 @@ def _run(stage: Stage, contacts: int, poster: Poster) -> Results:
         "events_taken_in_per_s": {"value": rounded(events / taken, 0)},
         "events_per_s": {"value": rounded(events / heard, 0)},
     }
+
+
+def _plan() -> dict[str, Any]:
+    """Return a plan in which each of three events moves a contact on."""
+    return people.plan(
+        [
+            people.mail("first", {"on": "delivered", "to": "look"}),
+            people.wait("look", opened="read", no_open="second"),
+            people.wait("read", clicked="stop", no_click="second"),
+            people.mail("second", {"on": "no_click", "to": "stop", "after": "P9D"}),
+        ]
+    )
 
 
 def _count(model: type[Enrollment | OutboundMessage], campaign_id: str, **wanted: str) -> int:

@@ -68,6 +68,13 @@ def mail(name: str, *transitions: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def wait(name: str, **ways: str) -> dict[str, Any]:
+    """Return a node that waits for three days; `ways` are where each event leads."""
+    timed = {on: {"after": "P3D"} if on.startswith("no_") else {} for on in ways}
+    transitions = [{"on": on, "to": to, **timed[on]} for on, to in ways.items()]
+    return {"id": name, "channel": "email", "action": "wait", "transitions": transitions}
+
+
 def _lines(count: int) -> Iterator[str]:
     yield f"{_HEADING}\n"
     for number in range(count):
