@@ -17,7 +17,7 @@ TENANT = "browser"
 _SEED = "import json, outreach_seed as o; print(json.dumps(vars(o.seed({!r}))))"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(site: Site) -> Seeded:
     """A tenant with a campaign under way, in the stores of the site."""
     environment = {**site.environment, "PYTHONPATH": str(Path(__file__).parents[1])}
