@@ -24,6 +24,7 @@ class OutreachEvent(Document):
     a program has opened it, not a person; that moves nobody on.  `data` never names anybody:
     a bounce's class and code, the address of a link.  `effect` says what came of it, and
     `led_to` is the state_version of its enrollment that it led to: it leads nowhere else.
+    `proved`: a click has led on as the opening that it proves, and still may as a click.
     """
 
     id = StringField(primary_key=True)
@@ -42,6 +43,7 @@ class OutreachEvent(Document):
     data = DictField()
     effect = StringField()
     led_to = IntField()
+    proved = BooleanField()
 
     meta = {  # noqa: RUF012
         "collection": "outreach_events",

@@ -175,7 +175,7 @@ _BESIDE = [
         "facts",
         "_id",
         "enrollment_id",
-        {"message_id": 1, "type": 1, "occurred_at": 1},
+        {"message_id": 1, "type": 1, "occurred_at": 1, "proved": 1},
         # What programs do leads nowhere, and may be any number.
         {"type": {"$nin": list(TIMER_EVENTS)}, "led_to": None, "is_machine": {"$ne": True}},
     ),
@@ -188,6 +188,7 @@ def _fact(row: Row) -> Fact:
         type=row["type"],
         occurred_at=row["occurred_at"],
         message_id=row["message_id"],
+        has_proven=row.get("proved", False),
     )
 
 

@@ -9,7 +9,7 @@ would have forestalled is decided on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -21,19 +21,25 @@ ENDING = ("bounced", "spam_report", "unsubscribed", "replied")
 #: What ends it where the plan has nothing more for the contact.
 FINISHED = "finished"
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
+#: In which order people do things that a provider tells of with the same second.
+_ORDER = {"delivered": 0, "opened": 1, "clicked": 2}
 #: Those of them that end it whichever message they are about: the contact has spoken.
 _SPOKEN = ("spam_report", "unsubscribed", "replied")
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An event of a message of the enrollment that has not led anywhere yet."""
+    """An event of a message of the enrollment that has not led anywhere yet.
+
+    `has_proven`: a click has led on as the opening that it proves; it may as the click it is.
+    """
 
     event_id: str
     type: str
     occurred_at: datetime
     message_id: str
     is_machine: bool = False
+    has_proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ class Position:
 class Step:
     """What happens next: the enrollment goes to `to_node`, or ends, or both at a stop node.
 
-    `trigger` is the event's type, `reason` says in words why.
+    `trigger` is the event's type, `reason` says in words why.  `proves`: the event is a click
+    that was taken for the opening that it proves, and may lead on as a click besides.
     """
 
     trigger: str
@@ -65,6 +72,7 @@ class Step:
     to_node: str | None
     ends: Literal["completed", "stopped"] | None
     reason: str
+    proves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,20 +186,26 @@ def _event_steps(
     """Yield what each event leads to, in the order in which they occurred."""
     start = clock_of(plan, position)
     known = [fact for fact in facts if not fact.is_machine]
-    for fact in sorted(known, key=lambda fact: (fact.occurred_at, fact.event_id)):
+    for fact in sorted(known, key=_order):
         at = max(min(fact.occurred_at, now), start or position.entered_at)
         step = _step_of(plan, position, fact, at) if at <= now else None
         if step:
             yield step
 
 
+def _order(fact: Fact) -> tuple[datetime, int, str]:
+    """Sort by time; providers tell whole seconds, in which a lot may happen."""
+    return fact.occurred_at, _ORDER.get(fact.type, len(_ORDER)), fact.event_id
+
+
 def _step_of(plan: Plan, position: Position, fact: Fact, at: datetime) -> Step | None:
     """Return what an event leads to if nothing came before it."""
     start = clock_of(plan, position)
     if start and _counts(position, fact):
-        for transition in _candidates(plan.node(position.node_id), fact.type):
+        for transition in _candidates(plan.node(position.node_id), fact):
             if _is_in_time(transition, start, at):
-                return _taken(plan, transition, fact.event_id, fact.type, at, _told(transition))
+                step = _taken(plan, transition, fact.event_id, fact.type, at, _told(transition))
+                return replace(step, proves=transition.on != fact.type)
         ends = fact.type in ENDING
     else:
         ends = fact.type in _SPOKEN
@@ -208,13 +222,13 @@ def _counts(position: Position, fact: Fact) -> bool:
     return not position.floor or fact.occurred_at >= position.floor.replace(microsecond=0)
 
 
-def _candidates(node: Node, event: str) -> list[Transition]:
+def _candidates(node: Node, fact: Fact) -> list[Transition]:
     """Return the transitions that an event may take, in their order.
 
-    A click proves that the message was opened, though its images may never have been loaded.
+    A click proves once that the message was opened, though its images may never have been loaded.
     """
-    own = [one for one in node.transitions if one.on == event]
-    if event == "clicked":
+    own = [one for one in node.transitions if one.on == fact.type]
+    if fact.type == "clicked" and not fact.has_proven:
         own += [one for one in node.transitions if one.on == "opened"]
     return own
 
@@ -253,9 +267,9 @@ def _running(
 
 
 def _forestalls(fact: Fact, position: Position, event: str, due_at: datetime) -> bool:
-    what = ("opened", "clicked") if event == "no_open" else ("clicked",)
-    is_one = fact.type in what and not fact.is_machine
-    return is_one and fact.occurred_at <= due_at and _counts(position, fact)
+    opens = fact.type == "opened" or (fact.type == "clicked" and not fact.has_proven)
+    is_one = opens if event == "no_open" else fact.type == "clicked"
+    return is_one and not fact.is_machine and fact.occurred_at <= due_at and _counts(position, fact)
 
 
 def _told(transition: Transition) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from pipeline.outreach import decisions
 from pipeline.outreach.batches import Walk
-from pipeline.outreach.decisions import Position, Step
+from pipeline.outreach.decisions import Fact, Position, Step
 from pipeline.outreach.plans import TIMER_EVENTS
 from pipeline.stores import Row
 
@@ -75,7 +76,7 @@ def _take(walk: Walk, step: Step, now: datetime) -> None:
         **entered,
     )
     if step.event_id:
-        _use(walk, step.event_id, before)
+        _use(walk, step, before)
 
 
 def _synthetic(walk: Walk, step: Step, now: datetime) -> str:
@@ -102,10 +103,22 @@ def _synthetic(walk: Walk, step: Step, now: datetime) -> str:
     return event_id
 
 
-def _use(walk: Walk, event_id: str, before: Row) -> None:
-    """Note what came of an event: it leads nowhere else."""
-    walk.facts = [fact for fact in walk.facts if fact.event_id != event_id]
-    there = walk.row["node_id"]
+def _use(walk: Walk, step: Step, before: Row) -> None:
+    """Note what came of an event: it leads nowhere else, unless it is a click and proved more."""
+    event_id, there = step.event_id, walk.row["node_id"]
+    assert event_id
     went = f"led from {before['node_id']} to {there}"
-    effect = went if there != before["node_id"] else f"the enrollment is {walk.row['status']}"
-    walk.used[event_id] = {"effect": effect, "led_to": walk.row["state_version"]}
+    effect: Row = {
+        "effect": went if there != before["node_id"] else f"the enrollment is {walk.row['status']}"
+    }
+    if step.proves:
+        walk.facts = [_proven(fact) if fact.event_id == event_id else fact for fact in walk.facts]
+        effect["proved"] = True
+    else:
+        walk.facts = [fact for fact in walk.facts if fact.event_id != event_id]
+        effect["led_to"] = walk.row["state_version"]
+    walk.used[event_id] = walk.used.get(event_id, {}) | effect
+
+
+def _proven(fact: Fact) -> Fact:
+    return replace(fact, has_proven=True)

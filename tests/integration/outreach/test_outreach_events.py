@@ -201,6 +201,23 @@ def test_a_plan_may_say_what_follows_when_somebody_unsubscribes() -> None:
     assert suppressions.why_suppressed("acme", "email", "contact-0@example.com")
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("order", [*itertools.permutations(("delivered", "open", "click"))])
+def test_who_does_all_within_a_second_is_taken_all_the_way(
+    order: tuple[str, ...], at_once: bool
+) -> None:
+    plan = rows.plan(
+        rows.send("first", rows.on("delivered", "look")),
+        rows.wait("look", rows.on("opened", "read")),
+        rows.wait("read", rows.on("clicked", "stop"), rows.on("no_click", "look")),
+    )
+    message = sent_message(plan=plan)
+    entries = [entry(message, kind) for kind in order]
+    for some in [entries] if at_once else [[one] for one in entries]:
+        tell(*some)
+    assert told.enrollment(message)["status"] == "completed"
+
+
 def test_while_a_campaign_is_paused_who_unsubscribes_is_stopped_all_the_same() -> None:
     message = sent_message()
     campaigns.pause("acme", message["campaign_id"], by="ada")

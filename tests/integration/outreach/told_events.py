@@ -32,10 +32,10 @@ FOLLOW_UP = rows.plan(
 HOUR = timedelta(hours=1)
 
 
-def sent_message(prefix: str = "contact", **fields: Any) -> Row:
+def sent_message(prefix: str = "contact", plan: Row = FOLLOW_UP, **fields: Any) -> Row:
     """Have a campaign send one message to one new contact, three hours ago; return its row."""
     [contact_id] = rows.contacts(prefix=prefix)
-    campaign_id = rows.campaign(FOLLOW_UP, [contact_id])
+    campaign_id = rows.campaign(plan, [contact_id])
     at = rows.now().replace(microsecond=0) - 3 * HOUR
     begun = {"node_entered_at": at, "events_from": at}
     collection(Enrollment).update_one({"campaign_id": campaign_id}, {"$set": begun})

@@ -136,6 +136,42 @@ def test_a_click_proves_an_open() -> None:
     assert step.trigger == "clicked"
 
 
+def test_a_click_that_proved_an_open_is_still_a_click() -> None:
+    plan = plan_of(
+        node("a", on("opened", "w")),
+        node("w", on("clicked", "stop"), on("no_click", "b", after="PT24H"), action="wait"),
+        node("b", action="wait"),
+    )
+    click = fact("clicked", 4)
+    first = step_at(plan, SENT, 500, click)
+    assert first is not None
+    assert (went(first), first.proves) == (("w", 4), True)
+    there, proven = (
+        Position("w", first.occurred_at, None, "m", START),
+        replace(click, has_proven=True),
+    )
+    second = step_at(plan, there, 500, proven)
+    assert second is not None
+    assert (went(second), second.proves) == (("completed", 4), False)
+    assert timers(plan, there, [proven]) == []
+
+
+def test_a_click_proves_an_open_once() -> None:
+    proven = fact("clicked", 4, has_proven=True)
+    assert step_at(plan_of(node("a", on("opened", "a"))), SENT, 500, proven) is None
+    assert went(step_at(TIMED, SENT, 500, proven)) == ("c", 10)
+
+
+def test_in_one_second_mail_is_delivered_then_opened_then_clicked() -> None:
+    plan = plan_of(
+        node("a", on("clicked", "c"), on("opened", "b"), on("delivered", "d")),
+        *(node(name, action="wait") for name in "bcd"),
+    )
+    all_at_once = [fact(kind, 1) for kind in ("clicked", "delivered", "opened")]
+    assert went(step_at(plan, SENT, 2, *all_at_once)) == ("d", 1)
+    assert went(step_at(plan, SENT, 2, all_at_once[0], all_at_once[2])) == ("b", 1)
+
+
 def test_nothing_leads_on_before_the_message_was_sent() -> None:
     unsent = Position("a", START, None, None)
     assert clock_of(TIMED, unsent) is None

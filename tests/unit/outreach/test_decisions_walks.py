@@ -79,6 +79,7 @@ class Walker:
     position: Position = field(default_factory=lambda: Position("a", START))
     sent: dict[str, datetime] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    proven: set[str] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
 
     def look(self, known: Sequence[Fact], now: datetime) -> None:
@@ -117,7 +118,7 @@ class Walker:
     def _visible(self, known: Sequence[Fact], now: datetime) -> Iterable[Fact]:
         """Return what can be known: of messages that were sent, up to now, and not used."""
         return [
-            one
+            replace(one, has_proven=one.event_id in self.proven)
             for one in known
             if one.event_id not in self.used
             and self.sent.get(one.message_id, FOR_EVER) <= one.occurred_at <= now
@@ -127,8 +128,9 @@ class Walker:
         assert step.occurred_at >= self.position.entered_at
         self.steps.append(step)
         if step.event_id:
-            assert step.event_id not in self.used
-            self.used.add(step.event_id)
+            taken = self.proven if step.proves else self.used
+            assert step.event_id not in taken
+            taken.add(step.event_id)
         if step.to_node:
             floor = clock_of(self.plan, self.position)
             message = self.position.message_id
