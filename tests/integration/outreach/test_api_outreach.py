@@ -9,11 +9,11 @@ from typing import Any
 import outreach_rows as rows
 import pytest
 from api_client import caller
+from api_outreach import at, owner, pages, wrong
 from sending_rows import Case
 from starlette.testclient import TestClient
 
 from models import AuditLog, OutboundMessage, OutreachDelivery, SenderIdentity, Tenant
-from pipeline.outreach.plans.examples import welcome
 from pipeline.sandbox.client import SandboxClient
 from pipeline.sandbox.population import EMAIL_DOMAIN
 from pipeline.stores import collection
@@ -22,36 +22,9 @@ READS, REVEALS, WRITES = "outreach:read", "outreach:reveal", "outreach:write"
 ADA = {"email": "Ada@Shop.example", "first_name": "Ada", "company": "Shop", "fields": {"n": 7}}
 
 
-def at(path: str = "", tenant: str = "acme") -> str:
-    return f"tenants/{tenant}/outreach{path}"
-
-
-def wrong(answer: Any, status: int = 422) -> list[str]:
-    """Return which fields a refusal is about, each with what to do."""
-    assert answer.status_code == status, answer.text
-    found = answer.json()["errors"]
-    assert all(one["problem"] and one["fix"] for one in found)
-    return [one["field"] for one in found]
-
-
-def pages(client: TestClient, path: str, name: str, **query: Any) -> Iterator[str]:
-    """Yield the ids of a list, a page for each row."""
-    query |= {"limit": 1}
-    while True:
-        answer = client.get(at(path), params=query)
-        assert answer.status_code == 200, answer.text
-        yield from (one["id"] for one in answer.json()[name])
-        if answer.json()["next"] is None:
-            return
-        query["cursor"] = answer.json()["next"]
-
-
 @pytest.fixture
 def client(stores: None) -> TestClient:
-    """A client that may do all, and a tenant that has set something."""
-    row = {"_id": "acme", "postal_address": "1 Main Street", "name": "Acme"}
-    collection(Tenant).insert_one(row | {"created_at": rows.now(), "updated_at": rows.now()})
-    return caller()
+    return owner()
 
 
 def test_a_tenant_is_set_paused_and_resumed(client: TestClient) -> None:
@@ -171,84 +144,6 @@ def test_a_file_of_contacts_is_imported_with_a_report_by_row(client: TestClient)
     assert refused(b"x" * (10 * 2**20 + 1)).status_code == 413
     assert client.post(at("/contact-imports"), json={}).status_code == 415
     assert client.post(at("/contacts"), content=b"a", headers=csv).status_code == 415
-
-
-def test_a_campaign_goes_from_a_plan_to_its_end(client: TestClient) -> None:
-    made = client.post(at("/campaigns"), json={"name": "Spring", "description": "x"})
-    assert made.status_code == 201, made.text
-    path = at(f"/campaigns/{made.json()['id']}")
-    assert wrong(client.post(f"{path}/activate"), 409) == ["plan"]
-
-    broken = welcome("Europe/Nowhere")
-    broken["nodes"][0]["transitions"][2] |= {"after": "PT0S", "to": "nobody"}
-    paths = ["timezone", "nodes[0].transitions[2].to", "nodes[0].transitions[2].after"]
-    checked = client.post(at("/plan-checks"), json=broken).json()
-    assert not checked["is_valid"]
-    assert {one["field"] for one in checked["errors"]} >= {paths[0], paths[2]}
-    assert set(wrong(client.post(f"{path}/plans", json=broken))) >= {paths[0], paths[2]}
-    assert client.post(at("/plan-checks"), json=welcome()).json()["is_valid"]
-    deep: Any = {}
-    for _ in range(300):
-        deep = {"nodes": [deep]}
-    assert wrong(client.post(at("/plan-checks"), json=deep)) == ["plan"]
-    half = json.dumps({"\ud800": 1})
-    as_json = {"Content-Type": "application/json"}
-    for answer in (
-        client.post(at("/plan-checks"), content=half, headers=as_json),
-        client.post(at("/contacts"), content=f'{{"fields": {half}}}', headers=as_json),
-        client.post(at("/contacts"), content=half, headers=as_json),
-    ):
-        assert answer.status_code in (200, 422), answer.text
-
-    published = client.post(f"{path}/plans", json=welcome())
-    assert published.status_code == 201, published.text
-    assert published.headers["location"].endswith("/plans/1")
-    nodes = published.json()["nodes"]
-    assert [node["id"] for node in nodes] == ["welcome", "follow-up", "reminder", "end"]
-    assert nodes[0]["edges"][1]["to"] == "follow-up"
-    large = welcome()
-    large["nodes"][0]["body"] = "<p>" + "x" * 100_000 + "</p>"
-    assert client.post(f"{path}/plans", json=large).json()["number"] == 2
-    assert [v["number"] for v in client.get(f"{path}/plans").json()["versions"]] == [2, 1]
-    assert client.get(f"{path}/plans/1").json()["plan"] == published.json()["plan"]
-    assert client.get(f"{path}/plans/3").status_code == 404
-
-    unready = client.get(f"{path}/readiness").json()
-    assert [one["field"] for one in unready["problems"]] == ["email_sender_id"]
-    assert wrong(client.patch(path, json={"email_sender_id": "none"})) == ["email_sender_id"]
-    client.patch(path, json={"email_sender_id": rows.sender(), "description": None})
-    assert client.get(f"{path}/readiness").json() == {"is_ready": True, "problems": []}
-
-    people = rows.contacts(3)
-    assert wrong(client.post(f"{path}/enrollments", json={})) == ["contact_ids"]
-    both = {"contact_ids": people, "all_contacts": True}
-    assert wrong(client.post(f"{path}/enrollments", json=both)) == ["contact_ids"]
-    gone = client.post(f"{path}/enrollments", json={"import_id": "none"})
-    assert wrong(gone) == ["import_id"]
-    some = {"contact_ids": [*people[:2], "nobody"]}
-    done = client.post(f"{path}/enrollments", json=some).json()
-    assert done == {"added": 2, "already": 0, "refused": 1}
-    done = client.post(f"{path}/enrollments", json={"all_contacts": True}).json()
-    assert done == {"added": 1, "already": 2, "refused": 0}
-
-    assert client.post(f"{path}/activate", json={"reason": "go"}).json()["status"] == "active"
-    assert client.delete(path).status_code == 409
-    assert client.post(f"{path}/pause").json()["status"] == "paused"
-    assert client.post(f"{path}/resume").json()["status"] == "active"
-    told = client.get(path).json()
-    assert (told["description"], told["plan"]["number"], told["stats"]["sent"]) == (None, 2, 0)
-    assert sum(told["enrollments"].values()) == 3
-    stopped = client.post(f"{path}/stop", json={"reason": "enough"}).json()
-    assert (stopped["status"], stopped["status_reason"]) == ("stopped", "enough")
-    assert client.post(f"{path}/activate").status_code == 409
-    draft = client.post(at("/campaigns"), json={"name": "Draft"}).json()["id"]
-    assert next(pages(client, "/campaigns", "campaigns")) == draft
-    assert list(pages(client, "/campaigns", "campaigns", status="draft")) == [draft]
-    everybody = {"all_contacts": True}
-    assert client.post(at(f"/campaigns/{draft}/enrollments"), json=everybody).json()["added"] == 3
-    stopped = client.post(at(f"/enrollments/{draft}:{people[0]}/stop"))
-    assert stopped.json()["status"] == "stopped", stopped.text
-    assert client.delete(at(f"/campaigns/{draft}")).status_code == 204
 
 
 @pytest.fixture
