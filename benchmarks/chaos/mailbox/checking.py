@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from benchmarks.chaos.findings import Findings
 from benchmarks.chaos.mailbox.cast import CATEGORY, SOURCE, Player
 from benchmarks.chaos.mailbox.plan import Arrival, Plan
 from benchmarks.chaos.mailbox.playing import Played
@@ -14,17 +15,11 @@ from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import Row, collection
 from pipeline.verify import verify
 
-#: Complaints that are told; all are counted.
-_EXAMPLES = 10
 
-
-@dataclass(slots=True)
-class Verdict:
+@dataclass(slots=True, kw_only=True)
+class Verdict(Findings):
     """What was found: complaints, and counts by what was counted."""
 
-    seed: int
-    seconds: float = 0.0
-    kills: int = 0
     mails: int = 0
     differences: int = 0
     executions: int = 0
@@ -32,16 +27,11 @@ class Verdict:
     races: int = 0
     won: Counter[str] = field(default_factory=Counter)
     pushes: Counter[str] = field(default_factory=Counter)
-    complaints: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
         """Whether all held."""
         return not self.differences and not self.complaints
-
-    def examples(self) -> list[str]:
-        """Return the first complaints."""
-        return self.complaints[:_EXAMPLES]
 
 
 def at_rest(plan: Plan, since: datetime) -> bool:
@@ -66,7 +56,7 @@ def check(
     plan: Plan, played: Played, sandbox: SandboxClient, players: dict[str, Player]
 ) -> Verdict:
     """Compare everything with the sandbox's truth and with the plan."""
-    found = Verdict(plan.seed, mails=len(played))
+    found = Verdict(seed=plan.seed, mails=len(played))
     for user in plan.users:
         verdict = verify(user, sandbox)
         found.differences += verdict.mongodb + verdict.graph

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from benchmarks.chaos.findings import Findings
 from benchmarks.chaos.outreach.cast import Cast, Member
 from benchmarks.chaos.outreach.playing import Done
 from benchmarks.chaos.outreach.zones import QUIET_END, QUIET_START
@@ -24,21 +25,16 @@ from models.outreach import (
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import Row, collection
 
-#: Complaints that are told; all are counted.
-_EXAMPLES = 10
 #: What was handed over before a stop may arrive so much after it.
 _ON_ITS_WAY = timedelta(seconds=2)
 #: In how many of our states a message of which the provider has one may be: none but these.
 _MAY_BE_THERE = ("sent", "unknown")
 
 
-@dataclass(slots=True)
-class Verdict:
+@dataclass(slots=True, kw_only=True)
+class Verdict(Findings):
     """What was found: complaints, and counts by what was counted."""
 
-    seed: int
-    seconds: float = 0.0
-    kills: int = 0
     places: int = 0
     contacts: int = 0
     received: int = 0
@@ -47,16 +43,6 @@ class Verdict:
     messages: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     unknown: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        """Whether all held."""
-        return not self.complaints
-
-    def examples(self) -> list[str]:
-        """Return the first complaints."""
-        return self.complaints[:_EXAMPLES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +83,7 @@ def _held(cast: Cast) -> set[str]:
 
 def check(seed: int, cast: Cast, done: Iterable[Done], sandbox: SandboxClient) -> Verdict:
     """Compare all that was received with what we have written, and with what must not be."""
-    found = Verdict(seed, contacts=len(cast.members))
+    found = Verdict(seed=seed, contacts=len(cast.members))
     inbox = _inbox(cast, sandbox)
     found.received = sum(map(len, inbox.values()))
     rows = _by_enrollment(OutboundMessage, cast)
