@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 #: Complaints that are told; all are counted.
 _EXAMPLES = 10
@@ -25,3 +27,13 @@ class Findings:
     def examples(self) -> list[str]:
         """Return the first complaints."""
         return self.complaints[:_EXAMPLES]
+
+
+def as_document(seeds: Iterable[Findings]) -> dict[str, Any]:
+    """Return what seeds have shown as JSON."""
+    return {"seeds": [_shown(one) for one in seeds]}
+
+
+def _shown(one: Findings) -> dict[str, Any]:
+    # Not asdict, which makes no Counter of a Counter.
+    return {part.name: getattr(one, part.name) for part in fields(one)} | {"passed": one.passed}

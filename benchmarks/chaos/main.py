@@ -89,6 +89,7 @@ def mailbox(
     the provider fails, and workers are killed. Then each staged mail is rescued and executed at
     the same time: exactly one may win.
     """
+    from benchmarks.chaos.findings import as_document
     from benchmarks.chaos.mailbox import run
     from benchmarks.chaos.mailbox.plan import make_plan
     from pipeline.cli.output import note
@@ -96,7 +97,7 @@ def mailbox(
     plans = [make_plan(number, mailboxes, mails, seconds) for number in _seeds(seed)]
     verdicts = run.play_all(plans, races, note)
     if as_json:
-        print_json(run.as_document(verdicts))
+        print_json(as_document(verdicts))
     else:
         run.print_verdicts(verdicts)
     if not all(verdict.passed for verdict in verdicts):
@@ -125,6 +126,7 @@ def outreach(
     campaigns are paused, contacts stopped and suppressed; workers are killed between every two
     side effects. What may have been sent and nobody knows is listed with how that stands.
     """
+    from benchmarks.chaos.findings import as_document
     from benchmarks.chaos.outreach import run
     from benchmarks.chaos.outreach.plan import make_plan
     from pipeline.cli.output import note
@@ -132,7 +134,7 @@ def outreach(
     plans = [make_plan(number, contacts, seconds, kills) for number in _seeds(seed)]
     verdicts = run.play_all(plans, note, keep=keep)
     if as_json:
-        print_json(run.as_document(verdicts))
+        print_json(as_document(verdicts))
     else:
         run.print_verdicts(verdicts)
     if not all(verdict.passed for verdict in verdicts):

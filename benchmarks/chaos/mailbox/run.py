@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from benchmarks.chaos.mailbox import cast, troupe
 from benchmarks.chaos.mailbox.checking import Verdict, at_rest, check
@@ -71,11 +69,6 @@ def _play(
     verdict.pushes.update(sandbox.pushes()["outcomes"])
     verdict.seconds = round(time.monotonic() - began, 1)
     return verdict
-
-
-def as_document(verdicts: list[Verdict]) -> dict[str, Any]:
-    """Return the verdicts as JSON."""
-    return {"seeds": [asdict(verdict) | {"passed": verdict.passed} for verdict in verdicts]}
 
 
 def print_verdicts(verdicts: list[Verdict]) -> None:

@@ -6,11 +6,9 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import Any
 
 from benchmarks.chaos.mailbox import troupe
 from benchmarks.chaos.outreach import cast, killing, zones
@@ -124,11 +122,6 @@ def _give_faults(plan: Plan, sandbox: SandboxClient) -> None:
             params=dict(fault.params),
             seed=plan.seed,
         )
-
-
-def as_document(verdicts: list[Verdict]) -> dict[str, Any]:
-    """Return the verdicts as JSON."""
-    return {"seeds": [asdict(verdict) | {"passed": verdict.passed} for verdict in verdicts]}
 
 
 def print_verdicts(verdicts: list[Verdict]) -> None:
