@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from models import Tenant
+from pipeline.config import settings
 from pipeline.outreach import channels, plans, templates
 from pipeline.outreach.campaign_rows import find, sender_of
 from pipeline.outreach.plans import Plan, Problem
@@ -34,8 +35,18 @@ def readiness(tenant_id: str, campaign_id: str) -> list[Problem]:
 
 def problems_of(campaign: Row, plan: Plan) -> list[Problem]:
     """Return why a campaign cannot be under way with a plan."""
-    found = [problem for channel in sorted(plan.channels) for problem in _sender(campaign, channel)]
+    found = [*_address(plan)]
+    found += [
+        problem for channel in sorted(plan.channels) for problem in _sender(campaign, channel)
+    ]
     return found or [*_unreportable(campaign, plan), *_unset(campaign, plan)]
+
+
+def _address(plan: Plan) -> Iterator[Problem]:
+    """Yield that nobody could unsubscribe: the links of mail would lead to this machine alone."""
+    if "email" in plan.channels and not settings().public_base_url:
+        said = "it is empty, so that links to unsubscribe would lead nowhere; set the web's address"
+        yield Problem("PUBLIC_BASE_URL", said)
 
 
 def _sender(campaign: Row, channel: str) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,10 @@ def test_a_plan_is_checked_and_its_errors_named_by_path(stores: None, tmp_path: 
     assert (nonsense.exit_code, "is not JSON" in nonsense.stderr) == (2, True)
 
 
-def test_from_a_file_of_people_to_a_campaign_under_way(stores: None, tmp_path: Path) -> None:
+def test_from_a_file_of_people_to_a_campaign_under_way(
+    stores: None, setting: Callable[..., None], tmp_path: Path
+) -> None:
+    setting(PUBLIC_BASE_URL="https://headrace.example")
     people, plan = tmp_path / "people.csv", tmp_path / "welcome.json"
     people.write_text("email,first_name\nada@shop.example,Ada\nnobody,Nobody\n")
     plan.write_text(json.dumps(welcome()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -225,6 +226,12 @@ def test_a_campaign_says_all_that_keeps_it_from_starting() -> None:
     campaigns.delete(TENANT, campaign, by=BY)
     with pytest.raises(Gone):
         campaigns.readiness(TENANT, campaign)
+
+
+def test_no_mail_goes_out_from_which_nobody_could_unsubscribe(setting: Callable[..., None]) -> None:
+    mail = rows.draft(plan(send("first")), [])
+    setting(PUBLIC_BASE_URL="")
+    assert [one.path for one in campaigns.readiness(TENANT, mail)] == ["PUBLIC_BASE_URL"]
 
 
 def test_a_new_plan_is_for_those_who_begin_with_it() -> None:
