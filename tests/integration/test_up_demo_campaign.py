@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from models import Campaign, Enrollment, SenderIdentity, User
 from models.user import DEFAULT_TENANT
 from pipeline.cli.up import demo_campaign
@@ -11,8 +13,9 @@ from pipeline.stores import collection
 
 
 def test_the_demo_has_one_campaign_under_way_however_often_it_is_made(
-    sandbox: SandboxClient,
+    sandbox: SandboxClient, setting: Callable[..., None]
 ) -> None:
+    setting(PUBLIC_BASE_URL="http://localhost:8000")  # as `headrace up` does
     user = sandbox.add_user("user0001")
     collection(User).insert_one({"_id": user["user"], "tenant_id": DEFAULT_TENANT})
     first = demo_campaign.make(sandbox, user)
