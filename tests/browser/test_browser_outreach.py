@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -13,15 +14,15 @@ from operators import Site, Tab, without_loading
 from outreach_seed import Seeded
 from playwright.sync_api import expect
 
-TENANT = "browser"
+_NUMBERS = itertools.count()
 _SEED = "import json, outreach_seed as o; print(json.dumps(vars(o.seed({!r}))))"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def made(site: Site) -> Seeded:
-    """A tenant with a campaign under way, in the stores of the site."""
+    """A new tenant with a campaign under way, in the stores of the site: workers run there."""
     environment = {**site.environment, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-c", _SEED.format(TENANT)]
+    command = [sys.executable, "-c", _SEED.format(f"browser{next(_NUMBERS)}")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return Seeded(**json.loads(done.stdout))
 
@@ -31,7 +32,7 @@ def test_a_campaign_is_looked_at_by_its_graph_and_paused_for_a_reason(
 ) -> None:
     page = tab.page
     page.goto("/admin/outreach")
-    page.get_by_role("link", name=TENANT, exact=True).click()
+    page.get_by_role("link", name=made.tenant_id, exact=True).click()
     page.get_by_role("link", name="Summer catalogue", exact=True).click()
     step = page.get_by_role("link", name="Step think, wait: 2 here now")
     expect(step).to_be_visible()
