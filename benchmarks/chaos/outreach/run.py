@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
+from benchmarks.chaos import killing
 from benchmarks.chaos.mailbox import troupe
-from benchmarks.chaos.outreach import cast, killing, zones
+from benchmarks.chaos.outreach import cast, zones
 from benchmarks.chaos.outreach.checking import Verdict, check, unrest
 from benchmarks.chaos.outreach.plan import Plan
 from benchmarks.chaos.outreach.playing import play
@@ -24,7 +25,7 @@ Log = Callable[[str], None]
 
 _REST_SECONDS = 240.0
 _ZONES = "zones"
-_ACTORS = "benchmarks.chaos.outreach.actors"
+_ACTORS = "benchmarks.chaos.mortal"
 #: What an operator would not set so short: a run shall be over in minutes.
 _SETTINGS = {
     "CRON_OUTREACH": "*/2 * * * * *",

@@ -6,7 +6,7 @@ from pipeline.worker_metrics import use_shared_folder
 
 use_shared_folder()
 
-from benchmarks.chaos.outreach.killing import arm
+from benchmarks.chaos.killing import arm
 
 arm()
 
