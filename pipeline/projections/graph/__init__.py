@@ -6,9 +6,12 @@ lag(user_id)          how far it is behind, per source
 count_nodes(user_id)  how much of a user there is
 """
 
-from pipeline.projections.graph.advance import Advanced, advance, ensure_schema, rebuild, wipe
-from pipeline.projections.graph.watermark import lag, lagging
+from pipeline.projections.following import Advanced
+from pipeline.projections.graph.advance import advance, ensure_schema, rebuild, watermark, wipe
 from pipeline.projections.graph.write import apply, count_nodes
+
+lag = watermark.lag
+lagging = watermark.lagging
 
 __all__ = [
     "Advanced",

@@ -2,92 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
-
-from pymongo.errors import PyMongoError
 
 from pipeline.clients import graph
-from pipeline.errors import LeaseLost, Misconfigured, Transient
-from pipeline.metrics import PROJECTED, PROJECTION_FAILURES
-from pipeline.projections.graph import watermark
-from pipeline.projections.graph.changes import Batch, batches
+from pipeline.projections.following import Follower, Written
+from pipeline.projections.graph.changes import batches, fields_of
 from pipeline.projections.graph.model import SCHEMA
-from pipeline.projections.graph.watermark import NAME, Lag
 from pipeline.projections.graph.write import apply, erase, forget_fence
 from pipeline.projections.lease import Lease, held, renew
+from pipeline.projections.watermark import Lag, Watermark
+from pipeline.stores import Row
 
-logger = logging.getLogger(__name__)
-
-
-class Advanced(NamedTuple):
-    """What an advance has written."""
-
-    records: int
-    batches: int
+NAME = "graph"
+watermark = Watermark(NAME, fields_of)
 
 
-def advance(user_id: str) -> Advanced:
-    """Write what has landed of a user to the graph, until it has all.
-
-    Does nothing while another writer is at it: that one looks again before it
-    ends.  A failure is noted with the time of the next try, and raised.
-    """
-    records = batches_written = 0
-    while watermark.lags(user_id):
-        with held(NAME, user_id) as lease:
-            if lease is None:
-                return Advanced(records, batches_written)
-            for batch in _catch_up(user_id, lease):
-                records, batches_written = records + batch.records, batches_written + 1
-    if not batches_written:
-        watermark.settle(user_id)
-    return Advanced(records, batches_written)
+def _write(lag: Lag, lease: Lease, records: Iterable[Row]) -> Iterator[Written]:
+    for batch in batches(records):
+        apply(lag.user_id, lease.fence, batch.changes)
+        yield Written(batch.records, batch.seq)
 
 
-def _catch_up(user_id: str, lease: Lease) -> Iterator[Batch]:
-    """Write what each source lacks; a batch that only one source has trouble with stops only it."""
-    stuck: dict[str, Exception] = {}
-    while lags := [lag for lag in watermark.lags(user_id) if lag.source not in stuck]:
-        for lag in lags:
-            try:
-                yield from _advance_source(lag, lease)
-            except LeaseLost:
-                raise
-            except (Transient, Misconfigured, PyMongoError) as error:
-                _note_failure(user_id, error)
-                raise
-            except Exception as error:  # noqa: BLE001  raised below, once the others are done
-                _note_failure(user_id, error, lag.source)
-                stuck[lag.source] = error
-    if stuck:
-        raise next(iter(stuck.values()))
-
-
-def _advance_source(lag: Lag, lease: Lease) -> Iterator[Batch]:
-    reached = lag.seq
-    with closing(watermark.records(lag)) as records:
-        for batch in batches(records):
-            apply(lag.user_id, lease.fence, batch.changes)
-            renew(lease)
-            watermark.move(lag, batch.seq, lease.fence)
-            PROJECTED.labels(NAME, lag.source).inc(batch.records)
-            reached = batch.seq
-            yield batch
-    if reached < lag.published:  # newer versions have replaced the last ones
-        watermark.move(lag, lag.published, lease.fence)
-
-
-def _note_failure(user_id: str, error: Exception, source: str | None = None) -> None:
-    PROJECTION_FAILURES.labels(NAME).inc()
-    try:
-        watermark.failed(user_id, error, source)
-    except PyMongoError as second:
-        # It stays due as it was; the first error says more.
-        logger.warning("Failure not noted", extra={"error": type(second).__name__})
+follower = Follower(watermark, _write)
+advance = follower.advance
 
 
 def rebuild(user_id: str) -> None:

@@ -13,7 +13,7 @@ from models import SyncState
 from pipeline.clients import graph as bolt
 from pipeline.errors import Transient
 from pipeline.projections import graph
-from pipeline.projections.graph import watermark
+from pipeline.projections.graph.advance import watermark
 from pipeline.projections.graph_snapshot import actual
 from pipeline.sandbox.generate import Size, build_user
 from pipeline.stores import collection

@@ -17,7 +17,7 @@ from graph_items import CALENDAR, EVENTS, MAILS, Landing, events, holding, mails
 from models import ProjectionLease
 from pipeline.errors import LeaseLost
 from pipeline.projections import graph, lease
-from pipeline.projections.graph import watermark
+from pipeline.projections.graph.advance import watermark
 from pipeline.projections.graph.changes import batches
 from pipeline.projections.graph_snapshot import actual
 from pipeline.projections.lease import held, renew
