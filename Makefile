@@ -25,6 +25,7 @@ run: $(INSTALLED) ## Start everything on this machine: make run ARGS="--demo 20"
 	@$(BIN)/headrace up $(ARGS)
 
 test: lint ## Check style, types and imports, then run the tests
+	$(BIN)/python tests/java_servers.py
 	$(BIN)/pytest -m "not long" -n $(TEST_PROCESSES) --dist worksteal --ignore tests/browser
 	$(BIN)/pytest -m "not long" -n $(BROWSER_PROCESSES) --dist worksteal tests/browser
 

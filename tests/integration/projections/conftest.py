@@ -1,21 +1,57 @@
-"""A user of whom the graph knows nothing, and the landing of their records."""
+"""A user of whom the stores know nothing, the landing of their records, and the stores themselves.
+
+Each test of the graph runs against the embedded ArcadeDB and against Neo4j, each test of search
+against MongoDB's own and against OpenSearch.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from graph_items import Landing
+from java_servers import PASSWORD, port_of
 
 from pipeline.clients import graph as bolt
+from pipeline.config import settings
+
+#: Fetching the servers, once per machine, may take minutes.
+_FIRST_TIME_SECONDS = 600
+_FIXTURES = {"graph_server", "search_store"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(_FIRST_TIME_SECONDS))
 
 
 @pytest.fixture(scope="session")
-def graph_server(servers: dict[str, str]) -> Iterator[None]:
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session", params=["arcadedb", "neo4j"])
+def graph_server(
+    request: pytest.FixtureRequest, servers: dict[str, str], run_folder: Path
+) -> Iterator[None]:
     """The graph, with this process's connections to it closed at the end."""
-    yield
     bolt.close()
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "neo4j":
+            patch.setenv("GRAPH_URI", f"bolt://127.0.0.1:{port_of('neo4j', run_folder)}")
+            patch.setenv("GRAPH_USER", "neo4j")
+            patch.setenv("GRAPH_PASSWORD", PASSWORD)
+            patch.setenv("GRAPH_DATABASE", "")
+        settings.cache_clear()
+        yield
+        bolt.close()
+    settings.cache_clear()
 
 
 @pytest.fixture

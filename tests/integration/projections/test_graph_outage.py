@@ -31,6 +31,11 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def graph_server() -> None:
+    """The own server is the graph."""
+
+
 @pytest.fixture
 def server(
     own_server: Running, setting: Callable[..., None], stores: None, graph_server: None
