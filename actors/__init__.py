@@ -13,9 +13,11 @@ from pipeline.startup import prepare_worker  # noqa: E402
 prepare_worker()
 
 from actors import (  # noqa: E402
+    ai_processing,
     data_sync,
     delta_sync,
     graph,
+    indexing,
     outreach_send,
     outreach_timeout,
     pattern_analysis,
@@ -26,9 +28,11 @@ from actors import (  # noqa: E402
 )
 
 __all__ = [
+    "ai_processing",
     "data_sync",
     "delta_sync",
     "graph",
+    "indexing",
     "outreach_send",
     "outreach_timeout",
     "pattern_analysis",

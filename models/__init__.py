@@ -2,6 +2,7 @@
 
 from models.admin_session import AdminSession
 from models.admin_user import AdminUser
+from models.ai import AiRequest, AiUsage
 from models.api_token import ApiToken
 from models.audit_log import AuditLog
 from models.connection import Connection, EncryptedValue, KeyCheck
@@ -32,6 +33,7 @@ from models.pattern import Pattern
 from models.projection import ProjectionLease
 from models.record import Record, RejectedItem
 from models.rule import Rule, TenantPolicy
+from models.search import SearchIndex, SearchRebuild
 from models.staged_email import StagedEmail
 from models.subscription import SUBSCRIPTION_STATUSES, Subscription
 from models.sync_state import SyncRun, SyncState
@@ -67,6 +69,10 @@ ALL = (
     MailAudit,
     Notification,
     Tenant,
+    SearchIndex,
+    SearchRebuild,
+    AiRequest,
+    AiUsage,
     *OUTREACH,
 )
 
@@ -76,6 +82,8 @@ __all__ = [
     "SUBSCRIPTION_STATUSES",
     "AdminSession",
     "AdminUser",
+    "AiRequest",
+    "AiUsage",
     "ApiToken",
     "AuditLog",
     "Campaign",
@@ -104,6 +112,8 @@ __all__ = [
     "RejectedItem",
     "Rule",
     "ScheduledAction",
+    "SearchIndex",
+    "SearchRebuild",
     "SeenMail",
     "SenderIdentity",
     "StagedEmail",

@@ -52,6 +52,15 @@ class Record(Document):
                 "fields": ["user_id", "source", "stream", "item.recurringEventId"],
                 "partialFilterExpression": {"item.recurringEventId": {"$exists": True}},
             },
+            # The mails of a thread, as their sources name it.
+            {
+                "fields": ["user_id", "item.threadId"],
+                "partialFilterExpression": {"item.threadId": {"$exists": True}},
+            },
+            {
+                "fields": ["user_id", "item.conversationId"],
+                "partialFilterExpression": {"item.conversationId": {"$exists": True}},
+            },
         ],
     }
 

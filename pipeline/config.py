@@ -40,10 +40,10 @@ def _origins(text: str) -> str:
     return text
 
 
-def _with_scheme(*schemes: str) -> AfterValidator:
+def _with_scheme(*schemes: str, optional: bool = False) -> AfterValidator:
     def check(url: str | SecretStr) -> str | SecretStr:
         text = url.get_secret_value() if isinstance(url, SecretStr) else url
-        if not text.startswith(schemes):
+        if not text.startswith(schemes) and not (optional and not text):
             raise ValueError(f"expected an address that starts with {' or '.join(schemes)}")
         return url
 
@@ -76,6 +76,17 @@ class Settings(BaseSettings):
     """Password of the graph; empty: no authentication."""
     graph_database: str = ""
     """Database of the graph; empty: the server's default."""
+
+    search_url: Annotated[SecretStr, _with_scheme("http://", "https://", optional=True)] = (
+        SecretStr("")
+    )
+    """OpenSearch 2 or Elasticsearch 8, `https://user:password@host:9200`; empty: MongoDB's own."""
+    search_index_prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] = "headrace"
+    """What the names of indexes and alias begin with there."""
+    search_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30
+    """How long to wait for an answer of it."""
+    search_shards: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Shards of an index there; a new number counts from the next rebuild on."""
 
     encryption_keys: SecretStr = SecretStr("")
     """Keys of stored credentials, `id:key,id:key`, newest first. `headrace new-key` makes one."""
@@ -205,6 +216,42 @@ class Settings(BaseSettings):
     """How long it is looked whether a message went out of which no answer came."""
     outreach_action_retention_days: Days = 30
     """How long it is kept what was scheduled, after it has happened or was canceled."""
+    ai_base_url: BaseUrl = "https://api.openai.com/v1"
+    """Root of an OpenAI-compatible API that AI is asked through."""
+    ai_api_key: SecretStr = SecretStr("")
+    """Its key, any text if it asks for none; empty: AI is done on the worker, without a model."""
+    ai_model: str = ""
+    """Model that is asked there; needed with AI_API_KEY."""
+    ai_fallback_base_url: BaseUrl = ""
+    """Root of another such API, asked when the first one fails; empty: none."""
+    ai_fallback_api_key: SecretStr = SecretStr("")
+    """Its key."""
+    ai_fallback_model: str = ""
+    """Model that is asked there."""
+    ai_timeout_seconds: Seconds = 60
+    """Longest wait for an answer before a call counts as failed."""
+    ai_requests_per_minute: Count = 60
+    """Calls to models that one tenant may cause in any minute."""
+    ai_tokens_per_minute: Count = 100_000
+    """Tokens, sent and received, that one tenant may use in any minute."""
+    ai_requests_per_day: Count = 10_000
+    """Calls to models that one tenant may cause in any day."""
+    ai_tokens_per_day: Count = 5_000_000
+    """Tokens that one tenant may use in any day."""
+    ai_cost_input: Annotated[float, Field(ge=0)] = 0
+    """Price of a million tokens sent, in US dollars."""
+    ai_cost_cached: Annotated[float, Field(ge=0)] = 0
+    """Price of a million tokens sent that the provider had in its cache."""
+    ai_cost_output: Annotated[float, Field(ge=0)] = 0
+    """Price of a million tokens received."""
+    ai_fallback_cost_input: Annotated[float, Field(ge=0)] = 0
+    """Price of a million tokens sent to AI_FALLBACK_BASE_URL, in its cache or not."""
+    ai_fallback_cost_output: Annotated[float, Field(ge=0)] = 0
+    """Price of a million tokens received from there."""
+    ai_text_retention_days: Days = 7
+    """How long a text is kept that was submitted to AI; its result stays."""
+    ai_retention_days: Days = 365
+    """How long requests to AI, their results and what they used are kept."""
     quota_use_fraction: Annotated[float, Field(gt=0, le=1)] = 0.97
     """Share of each provider quota that the ledger gives out; the rest is left to other clients."""
     quota_inline_wait_seconds: Annotated[float, Field(ge=0)] = 2
@@ -254,6 +301,8 @@ class Settings(BaseSettings):
     """When grants are looked for that are due to be refreshed (cron, UTC)."""
     cron_outreach: str = "* * * * *"
     """When sends and timers of campaigns are looked for that are due soon (cron, UTC)."""
+    cron_ai: str = "* * * * *"
+    """When requests to AI are looked for that have lost their job (cron, UTC)."""
     webhook_retention_days: Days = 7
     """How long received push notifications are kept."""
     audit_retention_days: Days = 365
@@ -304,6 +353,21 @@ class Settings(BaseSettings):
                 f"LEASE_SECONDS={self.lease_seconds:g}: expected less than "
                 f"WORKER_TIMEOUT_SECONDS={self.worker_timeout_seconds:g}, or the jobs of a dead "
                 "worker would find its leases still held when they run again"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_key_of_ai_has_a_model(self) -> Self:
+        if self.ai_api_key.get_secret_value() and not (self.ai_base_url and self.ai_model):
+            raise ValueError("AI_API_KEY is set: set AI_BASE_URL and AI_MODEL too")
+        if self.ai_fallback_base_url and not (
+            self.ai_api_key.get_secret_value()
+            and self.ai_fallback_api_key.get_secret_value()
+            and self.ai_fallback_model
+        ):
+            raise ValueError(
+                "AI_FALLBACK_BASE_URL is set: set AI_FALLBACK_API_KEY, AI_FALLBACK_MODEL and "
+                "AI_API_KEY too"
             )
         return self
 

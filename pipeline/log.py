@@ -22,8 +22,13 @@ _NOISY = (
     "google",
     "google_auth_httplib2",
     "googleapiclient",
+    "httpcore2",
     "httpx",
+    "httpx2",
     "neo4j",
+    "nltk",
+    "openai",
+    "opensearch",
     "urllib3",
 )
 

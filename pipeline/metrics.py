@@ -71,6 +71,28 @@ OUTREACH_BUDGET_REFUSALS = Counter(
     "domain, total.",
     ["level"],
 )
+AI_REQUESTS = Counter(
+    "headrace_ai_requests_total",
+    "What became of attempts to answer a request: done, retried, rate_limited, failed, replaced.",
+    ["type", "outcome"],
+)
+AI_SECONDS = Histogram(
+    "headrace_ai_seconds",
+    "How long it took until a request was answered, by who answered: local, openai, fallback.",
+    ["type", "provider"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+)
+AI_TOKENS = Counter(
+    "headrace_ai_tokens_total",
+    "Tokens of requests that were answered, by direction: in, out, and cached ones among in.",
+    ["provider", "direction"],
+)
+AI_QUOTA_REFUSALS = Counter(
+    "headrace_ai_quota_refusals_total",
+    "Times that a request had to wait for a quota of its tenant: requests_minute, requests_day, "
+    "tokens_minute, tokens_day.",
+    ["quota"],
+)
 JOBS_ENQUEUED = Counter(
     "headrace_jobs_enqueued_total",
     "Jobs that were sent, by result: created, or duplicate of one that waits, is delayed or runs.",

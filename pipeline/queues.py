@@ -278,6 +278,10 @@ JOBS: dict[str, Job] = {
         Job("find_replies", OUTREACH_TIMEOUT),
         Job("process_delivery", WEBHOOK_PROCESS, ("delivery_id",)),
         Job("sweep_deliveries", WEBHOOK_PROCESS),
+        Job("find_ai", AI_PROCESSING),
+        Job("run_ai", AI_PROCESSING, ("request_id",)),
+        Job("advance_search", INDEXING, ("user_id",), rerun=True),
+        Job("rebuild_search", INDEXING, ("rebuild_id",)),
     )
 }
 

@@ -32,6 +32,7 @@ SCHEDULES = (
     Schedule("outreach-reconcile", "reconcile_messages", "cron_outreach"),
     Schedule("outreach-deliveries", "sweep_deliveries", "cron_outreach"),
     Schedule("outreach-replies", "find_replies", "cron_outreach"),
+    Schedule("ai", "find_ai", "cron_ai"),
 )
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -49,6 +49,26 @@ class Refused(NamedTuple):
     wait_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What was taken of budgets, each in a slot of its own, to be corrected once it is known."""
+
+    budgets: tuple[Budget, ...]
+    units: tuple[int, ...]
+    slots: tuple[int, ...]
+
+    def correct(self, units: Sequence[int]) -> None:
+        """Have it be `units` that were taken.  Call it once at most; raises redis.RedisError.
+
+        More than was taken counts too, be there room for it or not: it was used.
+        """
+        args: list[int] = []
+        for slot, taken, known in zip(self.slots, self.units, units, strict=True):
+            args += [slot, known - taken]
+        keys = [_key(budget) for budget in self.budgets]
+        _correction()(keys=keys, args=args, client=redis_client())
+
+
 class Room(NamedTuple):
     """How much may be taken now, and if it is nothing, after how many seconds there is some."""
 
@@ -61,29 +81,39 @@ def take(budgets: Sequence[Budget], units: int = 1) -> Refused | None:
 
     Raises ValueError if so many could never be taken at once, redis.RedisError.
     """
-    for budget in budgets:
+    taken = charge(budgets, [units] * len(budgets))
+    return taken if isinstance(taken, Refused) else None
+
+
+def charge(budgets: Sequence[Budget], units: Sequence[int]) -> Charge | Refused:
+    """Take so many units of each budget; or of none, and return which refuses for longest.
+
+    Raises ValueError if so many could never be taken at once, redis.RedisError.
+    """
+    for budget, wanted in zip(budgets, units, strict=True):
         if budget.limit <= 0:
             return Refused(budget, NOTHING_WAIT_SECONDS)
-        if units > budget.limit:
-            raise ValueError(f"{units} are more than the {budget.limit} of {budget.name}")
-    wait_microseconds, number, *_ = _run(budgets, units)
-    if not number:
-        return None
-    return Refused(budgets[number - 1], wait_microseconds / _MICROSECONDS)
+        if wanted > budget.limit:
+            raise ValueError(f"{wanted} are more than the {budget.limit} of {budget.name}")
+    wait_microseconds, number, *rest = _run(budgets, units)
+    if number:
+        return Refused(budgets[number - 1], wait_microseconds / _MICROSECONDS)
+    return Charge(tuple(budgets), tuple(units), tuple(rest[len(budgets) :]))
 
 
 def room(budgets: Sequence[Budget]) -> Room:
     """Return how much of all budgets could be taken now; takes nothing.  Raises RedisError."""
     if any(budget.limit <= 0 for budget in budgets):
         return Room(0, NOTHING_WAIT_SECONDS)
-    wait_microseconds, _, *used = _run(budgets, 0)
-    left = [budget.limit - units for budget, units in zip(budgets, used, strict=True)]
+    wait_microseconds, _, *rest = _run(budgets, [0] * len(budgets))
+    in_use = rest[: len(budgets)]
+    left = [budget.limit - units for budget, units in zip(budgets, in_use, strict=True)]
     return Room(max(0, min(left)), wait_microseconds / _MICROSECONDS)
 
 
 def used(budgets: Sequence[Budget]) -> list[int]:
     """Return how much of each budget is in use; takes nothing.  Raises redis.RedisError."""
-    return _run(budgets, 0)[2:] if budgets else []
+    return _run(budgets, [0] * len(budgets))[2 : 2 + len(budgets)] if budgets else []
 
 
 def returns(budget: Budget) -> tuple[float, list[float]]:
@@ -122,10 +152,10 @@ def _read(budget: Budget) -> tuple[int, dict[bytes, bytes]]:
     return seconds * _MICROSECONDS + microseconds, slots
 
 
-def _run(budgets: Sequence[Budget], units: int) -> list[int]:
-    args = [units, COUNTED_SLOTS]
-    for budget in budgets:
-        args += [budget.slot_microseconds, budget.limit]
+def _run(budgets: Sequence[Budget], units: Sequence[int]) -> list[int]:
+    args = [COUNTED_SLOTS]
+    for budget, wanted in zip(budgets, units, strict=True):
+        args += [wanted, budget.slot_microseconds, budget.limit]
     answer: list[int] = _script()(
         keys=[_key(budget) for budget in budgets], args=args, client=redis_client()
     )
@@ -140,6 +170,13 @@ def _key(budget: Budget) -> str:
 def _script() -> Script:
     """Return the script; callers pass the client of their process."""
     return redis_client().register_script(source())
+
+
+@cache
+def _correction() -> Script:
+    """Return the script; callers pass the client of their process."""
+    text = (files("pipeline.limits") / "correct.lua").read_text()
+    return redis_client().register_script(text)
 
 
 def source() -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from models import (
+    AiRequest,
+    AiUsage,
     Connection,
     DeadLetter,
     EmailEvent,
@@ -49,6 +51,7 @@ def left(user_id: str) -> dict[str, int]:
     counts["senders that name them"] = collection(SenderIdentity).count_documents(
         {"user_id": user_id}
     )
+    counts["AI calls that name them"] = collection(AiUsage).count_documents({"user_id": user_id})
     counts |= {"graph nodes": graph.count_nodes(user_id), "jobs": len(_jobs_of(user_id))}
     return {kind: count for kind, count in counts.items() if count}
 
@@ -67,6 +70,7 @@ def delete_rest(user_id: str) -> Iterator[tuple[str, int]]:
     dry_runs.forget(user_id, list(SOURCES))
     controls.resume(f"user:{user_id}")
     yield "senders that name them", _leave_senders(user_id)
+    yield "AI calls that name them", _leave_ai_calls(user_id)
     pushed = collection(Subscription).distinct("_id", {"user_id": user_id})
     deliveries: Row = {"subscription_id": {"$in": pushed}}
     yield from _delete([("webhook deliveries", WebhookDelivery, deliveries), *_rest_of(user_id)])
@@ -80,6 +84,7 @@ def _copy_of(user_id: str) -> list[_Kind]:
         *_mail_of(user_id),
         ("records", Record, whose),
         ("rejected items", RejectedItem, whose),
+        ("AI requests", AiRequest, whose),
         ("sync runs", SyncRun, whose),
         ("dead letters", DeadLetter, whose),
     ]
@@ -124,6 +129,12 @@ def _leave_senders(user_id: str) -> int:
     """Have no sender look for replies in the user's mail; senders are their tenant's, and stay."""
     nobody = {"$unset": {"user_id": "", "reply_seqs": ""}}
     return collection(SenderIdentity).update_many({"user_id": user_id}, nobody).modified_count
+
+
+def _leave_ai_calls(user_id: str) -> int:
+    """Have no call to AI say whom it was about; what it took and cost is their tenant's."""
+    nobody = {"$unset": {"user_id": "", "entity": ""}}
+    return collection(AiUsage).update_many({"user_id": user_id}, nobody).modified_count
 
 
 def _erase_graph(user_id: str) -> int:

@@ -41,6 +41,8 @@ QUERIES: list[tuple[type[Any], dict[str, Any], list[tuple[str, int]]]] = [
     (Record, {**STREAM, "generation": {"$lt": 3}}, []),
     (Record, {**STREAM, "item.recurringEventId": {"$in": ["a", "b"]}}, []),
     (Record, {"user_id": "u", "deleted_at": None}, []),
+    (Record, {**RECORDS, "item.threadId": "t", "deleted_at": None}, []),
+    (Record, {**RECORDS, "item.conversationId": "t", "deleted_at": None}, []),
     (Connection, {"user_id": "u", "provider": "google"}, []),
     (SyncRun, {"user_id": "u", "source": "google_calendar"}, [("started_at", -1)]),
     (RejectedItem, {"user_id": "u", "source": "google_calendar"}, []),

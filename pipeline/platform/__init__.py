@@ -1,0 +1,1 @@
+"""Platform jobs: AI and e-mail, for whatever else is built on what has landed."""
