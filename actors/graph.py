@@ -9,7 +9,7 @@ from pipeline.jobs.current import summarize
 from pipeline.jobs.names import actor_options
 from pipeline.jobs.sending import Send
 from pipeline.mailbox import observing
-from pipeline.projections import graph
+from pipeline.projections import graph, search
 from pipeline.words import counted
 
 #: Users, and mailboxes, per sweep; those that are left are found a tick later.
@@ -28,6 +28,12 @@ def sweep() -> None:
         Send("observe_mailbox", (user_id, mailbox_id), tenant_id=tenant_id)
         for user_id, mailbox_id, tenant_id in observing.lagging(now, SWEEP_LIMIT)
     ]
+    sends += [
+        Send("advance_search", (user_id,), tenant_id=tenant_id)
+        for user_id, tenant_id in search.lagging(now, SWEEP_LIMIT)
+    ]
+    if (rebuild := search.under_way()) is not None:
+        sends.append(Send("rebuild_search", (rebuild["_id"],)))
     sent = jobs.send_many(sends)
     summarize(f"{sum(one.created for one in sent):,} queued of {len(sent):,} that lag")
 

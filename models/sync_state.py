@@ -136,6 +136,7 @@ class SyncState(Document):
             {"fields": ["user_id", "source"], "unique": True},
             ("source", "next_due_at"),
             {"fields": ["projections.graph.due_at"], "sparse": True},
+            {"fields": ["projections.search.due_at"], "sparse": True},
             {"fields": ["projections.mailbox.due_at"], "sparse": True},
             ("source", "fresh_as_of"),
             ("source", "status", "stale_at"),

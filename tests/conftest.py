@@ -125,6 +125,7 @@ def stores(servers: dict[str, str]) -> None:
     import models
     from pipeline.outreach.link_secret import link_secret
     from pipeline.projections import graph
+    from pipeline.projections.search.mongodb import MongoDBSearch
     from pipeline.stores import collection, mongodb, redis_client
 
     settings.cache_clear()
@@ -133,8 +134,11 @@ def stores(servers: dict[str, str]) -> None:
     ensure_indexes()
     for user_id in collection(models.SyncState).distinct("user_id"):
         graph.wipe(user_id)
+    if (index := MongoDBSearch().current()) is not None:
+        mongodb()[index].delete_many({})
     for model in models.ALL:
-        collection(model).delete_many({})
+        if model is not models.SearchIndex:  # which names the collection that stays
+            collection(model).delete_many({})
     redis_client().flushdb()
 
 

@@ -143,6 +143,15 @@ class Watermark:
             ],
         )
 
+    def adopt(self) -> None:
+        """Begin to follow what landed before there was this projection.
+
+        What is there already, the projection must write by other means.
+        """
+        collection(SyncState).update_many(
+            {self._field: {"$exists": False}}, [{"$set": {self._field: {"seq": "$seq"}}}]
+        )
+
     def settle(self, user_id: str) -> None:
         """Take back what is due of a user though the projection has it already."""
         collection(SyncState).update_many(

@@ -97,7 +97,7 @@ class Source(Protocol):
     #: Field by which an item names the one that it goes with, when that is deleted.
     parent_field: str | None
     #: The projections that follow what lands; each has a watermark of this name.
-    projections: tuple[str, ...] = ("graph",)
+    projections: tuple[str, ...] = ("graph", "search")
     #: Polled as often as its freshness target asks, however quiet or well pushed it is.
     polled_on_target: bool = False
     #: Items of which `departed` is asked at once.

@@ -26,6 +26,10 @@ DATA = Lane("sync", DATA_SYNC, tuple(name for name in SOURCES if name not in MAI
 LANES = (DATA, MAIL)
 
 
+#: The jobs that bring projections of a user up to date; the mailbox's is of a mailbox.
+_ADVANCES = {"graph": "advance_graph", "search": "advance_search"}
+
+
 def lane_of(source: str) -> Lane:
     """Return the lane of `source`."""
     return MAIL if source in MAIL.sources else DATA
@@ -57,8 +61,8 @@ def nudges(user_id: str, source: str, tenant_id: str, lagging: Iterable[str]) ->
     """Return the jobs that bring the projections `lagging` of (user, source) up to date."""
     sends = []
     for projection in lagging:
-        if projection == "graph":
-            sends.append(Send("advance_graph", (user_id,), tenant_id=tenant_id))
+        if projection in _ADVANCES:
+            sends.append(Send(_ADVANCES[projection], (user_id,), tenant_id=tenant_id))
         elif (mailbox_id := mailbox_of(user_id, source)) is not None:
             sends.append(Send("observe_mailbox", (user_id, mailbox_id), tenant_id=tenant_id))
     return sends

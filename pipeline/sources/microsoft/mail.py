@@ -53,7 +53,7 @@ class MicrosoftMailSource(Source):
     root_stream = folders.STREAM
     relist_after = None
     parent_field = None
-    projections = ("graph", "mailbox")
+    projections = ("graph", "search", "mailbox")
     polled_on_target = True
     departed_at_once = 100
 

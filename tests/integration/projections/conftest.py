@@ -7,7 +7,7 @@ against MongoDB's own and against OpenSearch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,8 +15,14 @@ import pytest
 from graph_items import Landing
 from java_servers import PASSWORD, port_of
 
+from models import SearchIndex
 from pipeline.clients import graph as bolt
 from pipeline.config import settings
+from pipeline.projections.search import store
+from pipeline.projections.search.store import SearchStore
+from pipeline.stores import collection
+
+Setting = Callable[..., None]
 
 #: Fetching the servers, once per machine, may take minutes.
 _FIRST_TIME_SECONDS = 600
@@ -64,3 +70,19 @@ def user(graph_server: None) -> str:
 def landing(user: str, stores: None) -> Landing:
     """The landed records of `user`."""
     return Landing(user)
+
+
+@pytest.fixture(params=["mongodb", "opensearch"])
+def search_store(
+    request: pytest.FixtureRequest, stores: None, setting: Setting, run_folder: Path
+) -> SearchStore:
+    """A search store in which nothing has ever been written."""
+    if request.param == "opensearch":
+        url = f"http://127.0.0.1:{port_of('opensearch', run_folder)}"
+        setting(SEARCH_URL=url, SEARCH_INDEX_PREFIX=f"t{uuid4().hex[:12]}")
+    here = store()
+    assert here.name == request.param
+    if (index := here.current()) is not None:
+        here.drop(index)
+        collection(SearchIndex).delete_many({})
+    return here
