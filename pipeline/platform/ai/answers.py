@@ -6,6 +6,7 @@ mistakes and contents talk them into some.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -25,6 +26,7 @@ from pipeline.platform.ai.tasks import Task
 _UNKNOWN_TO_SOME = frozenset(
     ("title", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "pattern")
 )
+_NO_WORD = re.compile(r"[^a-z0-9]+")
 
 
 class Wrong(Exception):
@@ -57,9 +59,14 @@ class _Categories(_Answer):
     indicators: Annotated[list[Line], Field(max_length=results.MOST_INDICATORS)]
 
 
+class _Change(_Answer):
+    type: Annotated[str, Field(min_length=1, max_length=50)]
+    count: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
 class _CleanNote(_Answer):
     cleaned_content: Annotated[str, Field(min_length=1, max_length=400_000)]
-    changes: Annotated[list[Change], Field(max_length=50)]
+    changes: Annotated[list[_Change], Field(max_length=50)]
 
 
 class _Mention(_Answer):
@@ -131,10 +138,15 @@ def _categories(task: Task, answer: _Categories) -> Result:
 
 def _clean_note(task: Task, answer: _CleanNote) -> Result:
     assert isinstance(task.options, NoteOptions)
+    counts: dict[str, int] = {}
+    for one in answer.changes:
+        name = _NO_WORD.sub("_", one.type.casefold()).strip("_")
+        if one.count and name[:1].isalpha():
+            counts[name] = counts.get(name, 0) + one.count
     return results.CleanNote(
         cleaned_content=answer.cleaned_content,
         style=task.options.style,
-        changes=answer.changes,
+        changes=[Change(type=name, count=count) for name, count in counts.items()],
         original_length=len(task.content.text),
         cleaned_length=len(answer.cleaned_content),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from html import unescape
 from typing import Literal, NamedTuple, get_args
 
 from pymongo import ASCENDING
@@ -184,4 +185,6 @@ def _part(document: SearchDocument) -> Part:
     heading = [document.title, ", ".join(document.people)]
     if document.at is not None:
         heading.append(document.at.isoformat(timespec="minutes"))
-    return Part("\n".join(filter(None, heading)), document.body)
+    # Gmail gives the beginning of a mail as HTML would have it.
+    body = unescape(document.body) if document.source == "google_gmail" else document.body
+    return Part("\n".join(filter(None, heading)), body)

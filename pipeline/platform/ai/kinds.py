@@ -26,6 +26,8 @@ from pipeline.refusals import Refused
 #: What a token is worth on average; nothing that is charged goes by it in the end.
 CHARACTERS_PER_TOKEN = 4
 _LONG_ANSWER = 4096
+#: Many models answer no more than that, and refuse to be asked for it.
+_LONGEST_ANSWER = 16_384
 #: The version of what all prompts begin with.
 RULES_VERSION = 1
 
@@ -70,7 +72,8 @@ def _list(_: Options, __: int) -> int:
 
 def _of_whole_text(_: Options, characters: int) -> int:
     """The answer is as long as the content, in a language that may need twice the tokens."""
-    return max(_LONG_ANSWER, 2 * characters // CHARACTERS_PER_TOKEN)
+    wanted = max(_LONG_ANSWER, 2 * characters // CHARACTERS_PER_TOKEN)
+    return min(wanted, _LONGEST_ANSWER)
 
 
 KINDS = {

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 
+from dramatiq.middleware import Shutdown
+
 from pipeline.clients.openai_chat import Answer
 from pipeline.errors import Gone, HeadraceError, LeaseLost, Permanent, RateLimited, Transient
 from pipeline.metrics import AI_REQUESTS, AI_SECONDS, AI_TOKENS
@@ -31,30 +33,27 @@ def run(request_id: str) -> str:
     try:
         with rows.heartbeat(row):
             return _carry_out(row)
-    except LeaseLost:
+    except BaseException as error:  # also of a worker that is stopped: another begins at once
+        _give_up(row, error)
         raise
-    except RateLimited as error:
+
+
+def _give_up(row: Row, error: BaseException) -> None:
+    """Write what comes next for a request, as it comes next for its job."""
+    is_passing = isinstance(error, Transient) or not isinstance(error, HeadraceError)
+    if isinstance(error, LeaseLost):
+        return
+    if isinstance(error, RateLimited):
         rows.put_back(row, error, wait_seconds=error.retry_after_seconds, free=True)
         _count(row, "rate_limited")
-        raise
-    except HeadraceError as error:
-        if isinstance(error, Transient) and row["attempts"] < AI_PROCESSING.attempts:
-            rows.put_back(row, error)
-            _count(row, "retried")
-        else:
-            rows.failed(row, error)
-            _count(row, "failed")
-        raise
-    except Exception as error:
-        # A store that does not answer, or a mistake of ours.
-        if row["attempts"] < AI_PROCESSING.attempts:
-            rows.put_back(row, error)
-        else:
-            rows.failed(row, error)
-        raise
-    except BaseException as error:  # the worker is stopped: another begins at once
+    elif isinstance(error, Shutdown):
         rows.put_back(row, error, free=True)
-        raise
+    elif is_passing and row["attempts"] < AI_PROCESSING.attempts:
+        rows.put_back(row, error)
+        _count(row, "retried")
+    else:
+        rows.failed(row, error)
+        _count(row, "failed")
 
 
 def _carry_out(row: Row) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipeline.refusals import Refused
 from pipeline.stores import Row
 
 _KEY_BYTES = 16
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,6 @@ class Task:
         """The options with what was left out filled in."""
         return self.options.model_dump(mode="json")
 
-    def answered_by(self, choice: Choice) -> Task:
-        """Return the same for another model."""
-        return replace(self, choice=choice)
-
 
 def of_text(
     tenant_id: str,
@@ -70,8 +68,8 @@ def of_text(
     kind = kind_named(type_name)
     if not isinstance(text, str) or not text.strip():
         raise Refused("content", "expected a text that is not empty")
-    if "\x00" in text:
-        raise Refused("content", "it has a NUL character, which no text has")
+    if _NO_TEXT.search(text):
+        raise Refused("content", "it has characters that no text has: NUL, or half of a pair")
     if not kind.shortest <= len(text) <= kind.longest:
         wanted = f"{kind.shortest:,} to {kind.longest:,}"
         raise Refused("content", f"{kind.name} takes {wanted} characters, not {len(text):,}")
@@ -90,7 +88,7 @@ def of_entity(
     kind = kind_named(type_name)
     checked = entities.checked(tenant_id, *entity, user_id)
     content = entities.load(checked).cut(kind.longest)
-    if len(content.text) < kind.shortest:
+    if len(content.text.strip()) < kind.shortest:
         raise Refused("entity.id", f"it has less than {kind.shortest} characters of text")
     return _task(kind, checked, options, content)
 

@@ -13,7 +13,7 @@ from ledger_helpers import windows
 from redis_clock import Clock, clock_of
 
 from pipeline.limits import budgets
-from pipeline.limits.budgets import Budget, Room
+from pipeline.limits.budgets import Budget, Charge, Refused, Room
 from pipeline.limits.profiles import COUNTED_SLOTS, WINDOW_SLOTS
 
 _keys = itertools.count()
@@ -135,3 +135,70 @@ def test_a_limit_that_was_lowered_waits_until_enough_has_come_back(clock: Clock)
 def test_more_than_a_budget_ever_holds_is_a_mistake(clock: Clock) -> None:
     with pytest.raises(ValueError, match="4 are more than the 3 of minute"):
         budgets.take([budget(3)], 4)
+
+
+def test_each_budget_gives_units_of_its_own(clock: Clock) -> None:
+    clock.restart()
+    calls, tokens = budget(2), budget(100)
+    assert isinstance(budgets.charge([calls, tokens], [1, 60]), Charge)
+    refused = budgets.charge([calls, tokens], [1, 41])
+    assert refused == Refused(tokens, 32 * 2)
+    assert budgets.used([calls, tokens]) == [1, 60]
+    assert isinstance(budgets.charge([calls, tokens], [1, 40]), Charge)
+    assert budgets.used([calls, tokens]) == [2, 100]
+
+
+def test_what_was_charged_is_corrected_in_the_slot_that_it_was_taken_in(clock: Clock) -> None:
+    clock.restart()
+    tokens = budget(100)
+    charged = budgets.charge([tokens], [80])
+    assert isinstance(charged, Charge)
+    clock.advance(10)
+    charged.correct([30])
+    assert budgets.used([tokens]) == [30]
+    assert budgets.take([tokens], 70) is None
+    # The first slot has left the window, and took with it no more than was in it.
+    clock.advance(32 * 2 - 10)
+    assert budgets.used([tokens]) == [70]
+
+
+def test_what_took_more_than_was_thought_counts_though_there_was_no_room(clock: Clock) -> None:
+    clock.restart()
+    tokens = budget(100)
+    charged = budgets.charge([tokens], [90])
+    assert isinstance(charged, Charge)
+    charged.correct([150])
+    assert budgets.used([tokens]) == [150]
+    assert budgets.room([tokens]) == Room(0, 32 * 2)
+
+
+def test_what_has_left_the_window_is_not_corrected(clock: Clock) -> None:
+    clock.restart()
+    tokens = budget(100)
+    charged = budgets.charge([tokens], [50])
+    assert isinstance(charged, Charge)
+    clock.advance(32 * 2)
+    assert budgets.take([tokens], 10) is None
+    charged.correct([0])
+    assert budgets.used([tokens]) == [10]
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(1, 100), st.integers(0, 100), st.floats(0, 20)), max_size=30
+    )
+)
+def test_what_is_in_use_is_what_was_taken_in_the_end(clock: Clock, steps) -> None:
+    clock.restart()
+    tokens = budget(100)
+    model: list[tuple[float, int]] = []
+    for estimate, actual, wait in steps:
+        charged = budgets.charge([tokens], [estimate])
+        present = round(clock.seconds * 1e6) // tokens.slot_microseconds
+        if isinstance(charged, Charge):
+            charged.correct([min(actual, estimate)])
+            model.append((present, min(actual, estimate)))
+        in_use = sum(units for slot, units in model if present - slot < COUNTED_SLOTS)
+        assert budgets.used([tokens]) == [in_use]
+        assert in_use <= tokens.limit
+        clock.advance(wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from pipeline.platform.ai.options import NoteOptions
 from pipeline.platform.ai.results import Change
 from pipeline.platform.ai.tasks import Task
 
+#: A note that is not clean after so many passes stays as it is then.
+_MOST_PASSES = 5
 _Replace = str | Callable[[re.Match[str]], str]
 
 
@@ -74,7 +77,13 @@ _FULL = (
         lambda m: m[0][: m.start(1) - m.start()] + m[1].upper(),
         re.MULTILINE,
     ),
-    _rule("full_stops", r"(?<=[^\W\d_]{2})$(?=\n\n|\Z)", "."),
+    # At the end of a paragraph of some words; entries of lists and signatures have none.
+    _rule(
+        "full_stops",
+        r"^(?!\s*-)(?=(?:\S+ ){2}).*[^\W\d_]{2}$(?=\n\n|\Z)",
+        r"\g<0>.",
+        re.MULTILINE,
+    ),
 )
 
 
@@ -83,33 +92,40 @@ def clean(task: Task) -> results.CleanNote:
     assert isinstance(task.options, NoteOptions)
     note = task.content.text
     rules = _LIGHT if task.options.style == "light" else _LIGHT + _FULL
-    cleaned, counts = mended(note, rules)
+    counts: Counter[str] = Counter()
+    cleaned, before = note, ""
+    # What one rule has mended may be what another looks for.
+    for _ in range(_MOST_PASSES):
+        before, cleaned = cleaned, _mended(cleaned, rules, counts)
+        if cleaned == before:
+            break
+    if not cleaned:  # it had nothing but characters that no text has
+        cleaned, counts = note, Counter()
     return results.CleanNote(
-        cleaned_content=cleaned or note,
+        cleaned_content=cleaned,
         style=task.options.style,
         changes=[Change(type=name, count=count) for name, count in counts.items()],
         original_length=len(note),
-        cleaned_length=len(cleaned or note),
+        cleaned_length=len(cleaned),
     )
 
 
-def mended(note: str, rules: tuple[_Rule, ...] = _LIGHT) -> tuple[str, dict[str, int]]:
-    """Return a note after these rules, and how many changes of each sort were made."""
+def _mended(note: str, rules: tuple[_Rule, ...], counts: Counter[str]) -> str:
+    """Return a note after these rules; add how many changes of each sort were made."""
     import ftfy
 
-    counts: dict[str, int] = {}
-    text = []
-    for line in note.splitlines(keepends=True):
-        fixed = ftfy.fix_text(line)
-        if fixed != line and fixed.strip() != line.strip():
-            counts["encoding"] = counts.get("encoding", 0) + 1
-        text.append(fixed)
-    cleaned = "".join(text)
+    lines = note.splitlines(keepends=True)
+    fixed = [ftfy.fix_text(line) for line in lines]
+    broken = sum(a.strip() != b.strip() for a, b in zip(lines, fixed, strict=True))
+    cleaned = "".join(fixed).strip()
+    made = [("encoding", broken)]
     for rule in rules:
         cleaned, count = _replaced(rule, cleaned)
+        made.append((rule.type, count))
+    for name, count in made:
         if count:
-            counts[rule.type] = counts.get(rule.type, 0) + count
-    return cleaned.strip(), counts
+            counts[name] += count
+    return cleaned.strip()
 
 
 def _replaced(rule: _Rule, text: str) -> tuple[str, int]:
