@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.index.steps import IndexStep
 from benchmarks.mailbox.steps import MailboxStep
 from benchmarks.outreach.steps import OutreachStep
 from benchmarks.queue.steps import Size, Step
@@ -163,6 +164,33 @@ def outreach(
         steps = only or list(OutreachStep)
         results = bench.run(Path(folder), contacts, timers, steps, progress.log)
     _show("outreach", results, as_json=as_json)
+
+
+@app.command()
+def index(
+    records: Annotated[int, typer.Option(min=1000, help="Mails that are made findable.")] = 100_000,
+    opensearch: Annotated[
+        str, typer.Option(metavar="URL", help="An OpenSearch that is measured, too.")
+    ] = "",
+    only: Annotated[
+        list[IndexStep] | None, typer.Option(help="Measure only this; may be given again.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Search: documents written by one process, searches, and whether a rebuild makes gaps.
+
+    Stores and what drives them share this machine's cores. A gap is a search beside a rebuild
+    that finds fewer documents than there are.
+
+    Example: headrace bench index --only search --records 20000
+    """
+    from benchmarks.index import run as bench
+
+    progress = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
+        steps = only or list(IndexStep)
+        results = bench.run(Path(folder), records, opensearch, steps, progress.log)
+    _show("index", results, as_json=as_json)
 
 
 def machine() -> str:

@@ -1,0 +1,1 @@
+"""Speed of search, of e-mail, and of syncs beside AI."""
