@@ -1,4 +1,4 @@
-"""The oracle: the sandbox's truth against MongoDB and the graph, item by item.
+"""The oracle: the sandbox's truth against MongoDB, the graph and search, item by item.
 
 Of mail, also what is said to wait in the staging folder.
 """
@@ -12,6 +12,9 @@ from typing import Any
 
 from models import Mailbox, Record, RejectedItem, StagedEmail, SyncState
 from pipeline.projections.graph_snapshot import actual, expected
+from pipeline.projections.search.advance import owners
+from pipeline.projections.search.documents import document_of
+from pipeline.projections.search.stores import store
 from pipeline.sandbox.client import SandboxClient
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Cursor, Item, Source
@@ -34,6 +37,7 @@ class Verdict:
     mongodb: int = 0
     graph: int = 0
     staging: int = 0
+    search: int = 0
     set_aside: int = 0
     examples: list[str] = field(default_factory=list)
 
@@ -47,18 +51,26 @@ class Verdict:
         self.staging += 1
         self._tell(f"staging: not in the staging folder: {message_id}")
 
+    def search_differs(self, what: str, document_id: str) -> None:
+        """Count a difference in search; `what` is missing, extra or different."""
+        self.search += 1
+        self._tell(f"search: {what} {document_id}")
+
     @property
     def differences(self) -> int:
         """How many there are of all kinds."""
-        return self.mongodb + self.graph + self.staging
+        return self.mongodb + self.graph + self.staging + self.search
 
     def _tell(self, example: str) -> None:
         if len(self.examples) < EXAMPLES:
             self.examples.append(example)
 
 
-def verify(user_id: str, sandbox: SandboxClient) -> Verdict:
-    """Compare everything of one user.  A user at rest has no differences."""
+def verify(user_id: str, sandbox: SandboxClient, *, search: bool = False) -> Verdict:
+    """Compare everything of one user; what can be found only with `search`.
+
+    A user at rest has no differences.
+    """
     verdict = Verdict(user_id)
     states = list(collection(SyncState).find({"user_id": user_id}))
     truth: dict[Identity, bytes] = {}
@@ -68,6 +80,8 @@ def verify(user_id: str, sandbox: SandboxClient) -> Verdict:
     _compare_records(verdict, truth)
     _compare_staged(verdict, truth)
     _compare_graph(verdict, states, sandbox)
+    if search:
+        _compare_search(verdict, states, sandbox)
     return verdict
 
 
@@ -131,3 +145,24 @@ def _compare_graph(verdict: Verdict, states: list[Row], sandbox: SandboxClient) 
     verdict.graph = len(differences)
     room = max(0, EXAMPLES - len(verdict.examples))
     verdict.examples += [f"graph: {difference}" for difference in differences[:room]]
+
+
+def _compare_search(verdict: Verdict, states: list[Row], sandbox: SandboxClient) -> None:
+    """Look for a document of each item, as it would be made now, and for no other."""
+    owner = owners({verdict.user_id}).get(verdict.user_id)
+    if owner is None:
+        return
+    documents = (
+        document_of(owner.tenant_id, verdict.user_id, state["source"], stream, item_id, item)
+        for state in states
+        for stream, item_id, item in _truth(state, sandbox)
+    )
+    wanted = {document.id: document.content_hash for document in documents if document}
+    held = dict(store().dump(verdict.user_id))
+    for document_id in sorted(wanted | held):
+        if document_id not in held:
+            verdict.search_differs("missing:", document_id)
+        elif document_id not in wanted:
+            verdict.search_differs("extra:", document_id)
+        elif wanted[document_id] != held[document_id]:
+            verdict.search_differs("different:", document_id)

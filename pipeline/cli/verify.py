@@ -1,4 +1,4 @@
-"""`headrace verify`: the sandbox's truth against MongoDB and the graph, item by item."""
+"""`headrace verify`: the sandbox's truth against MongoDB, the graph and search, item by item."""
 
 from __future__ import annotations
 
@@ -35,9 +35,12 @@ def verify(
             help="Wait up to so many seconds until all syncs and what follows them are done."
         ),
     ] = 0,
+    search: Annotated[
+        bool, typer.Option("--search/--no-search", help="Whether to compare what can be found.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Compare every item that the sandbox has with MongoDB and with the graph.
+    """Compare every item that the sandbox has with MongoDB, with the graph and with search.
 
     Mail that waits to be deleted must be in its staging folder.
     Only with a sandbox: a provider's own truth is not ours to read twice. While
@@ -59,9 +62,12 @@ def verify(
         raise WrongUse("there is no sandbox to compare with: GOOGLE_API_BASE_URL is not set")
     sandbox = SandboxClient(settings().google_api_base_url)
     users = _known([entry.user for entry in sandbox.users()], user)
-    rested = _wait_for_rest(wait)
+    rested = _wait_for_rest(wait, "graph", "mailbox", *(["search"] if search else []))
     shown = console().is_terminal and not as_json
-    verdicts = [verify_user(name, sandbox) for name in track(users, "Comparing", disable=not shown)]
+    verdicts = [
+        verify_user(name, sandbox, search=search)
+        for name in track(users, "Comparing", disable=not shown)
+    ]
     sandbox.close()
     _report(verdicts, rested=rested, as_json=as_json)
     if any(verdict.differences for verdict in verdicts):
@@ -81,7 +87,7 @@ def _known(sandboxed: list[str], user: str | None) -> list[str]:
     return users
 
 
-def _wait_for_rest(seconds: float) -> bool:
+def _wait_for_rest(seconds: float, *projections: str) -> bool:
     """Wait until nothing is due, queued, running or lagging; return whether that came about."""
     from models import SyncState
     from pipeline.stores import collection
@@ -90,8 +96,7 @@ def _wait_for_rest(seconds: float) -> bool:
         "$or": [
             {"status": {"$in": ["queued", "syncing", "rate_limited"]}},
             {"next_due_at": {"$lte": datetime.now(UTC)}},
-            {"projections.graph.due_at": {"$ne": None}},
-            {"projections.mailbox.due_at": {"$ne": None}},
+            *({f"projections.{name}.due_at": {"$ne": None}} for name in projections),
         ]
     }
     end = time.monotonic() + seconds
@@ -107,6 +112,7 @@ def _report(verdicts: list[Verdict], *, rested: bool, as_json: bool) -> None:
         "mongodb": sum(verdict.mongodb for verdict in verdicts),
         "graph": sum(verdict.graph for verdict in verdicts),
         "staging": sum(verdict.staging for verdict in verdicts),
+        "search": sum(verdict.search for verdict in verdicts),
     }
     records: dict[str, int] = {}
     for verdict in verdicts:
@@ -132,8 +138,8 @@ def _report(verdicts: list[Verdict], *, rested: bool, as_json: bool) -> None:
         console().print(line, markup=False)
     console().print(
         f"{number(differences['mongodb'])} differences in MongoDB, "
-        f"{number(differences['graph'])} in the graph, {number(differences['staging'])} of "
-        f"staged mail; {number(set_aside)} items set aside"
+        f"{number(differences['graph'])} in the graph, {number(differences['search'])} in search, "
+        f"{number(differences['staging'])} of staged mail; {number(set_aside)} items set aside"
     )
     if not rested:
         note("Some syncs were still due or running; see --wait.")

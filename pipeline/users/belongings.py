@@ -31,8 +31,9 @@ from models import (
 )
 from pipeline.jobs import controls
 from pipeline.jobs.layout import STATES
-from pipeline.jobs.search import Query, Term, search
-from pipeline.projections import graph
+from pipeline.jobs.search import Query, Term
+from pipeline.jobs.search import search as search_jobs
+from pipeline.projections import graph, search
 from pipeline.sources import SOURCES
 from pipeline.stores import Row, collection
 from pipeline.sync import states
@@ -52,7 +53,11 @@ def left(user_id: str) -> dict[str, int]:
         {"user_id": user_id}
     )
     counts["AI calls that name them"] = collection(AiUsage).count_documents({"user_id": user_id})
-    counts |= {"graph nodes": graph.count_nodes(user_id), "jobs": len(_jobs_of(user_id))}
+    counts |= {
+        "graph nodes": graph.count_nodes(user_id),
+        "search documents": search.count(user_id),
+        "jobs": len(_jobs_of(user_id)),
+    }
     return {kind: count for kind, count in counts.items() if count}
 
 
@@ -66,6 +71,7 @@ def delete_copy(user_id: str) -> Iterator[tuple[str, int]]:
 def delete_rest(user_id: str) -> Iterator[tuple[str, int]]:
     """Delete all that is left; yield how much of what it was."""
     yield "graph nodes", _erase_graph(user_id)
+    yield "search documents", search.wipe(user_id)
     yield "jobs", _forget_jobs(user_id)
     dry_runs.forget(user_id, list(SOURCES))
     controls.resume(f"user:{user_id}")
@@ -114,7 +120,7 @@ def _rest_of(user_id: str) -> list[_Kind]:
     whose: Row = {"user_id": user_id}
     return [
         ("subscriptions", Subscription, whose),
-        ("projection leases", ProjectionLease, {"_id": _lease_of(user_id)}),
+        ("projection leases", ProjectionLease, {"_id": {"$in": _leases_of(user_id)}}),
         ("connections", Connection, whose),
         ("users", User, {"_id": user_id}),
     ]
@@ -140,13 +146,13 @@ def _leave_ai_calls(user_id: str) -> int:
 def _erase_graph(user_id: str) -> int:
     nodes = graph.count_nodes(user_id)
     # Who has ever written has left a lease, and might be at it.
-    if nodes or collection(ProjectionLease).find_one({"_id": _lease_of(user_id)}):
+    if nodes or collection(ProjectionLease).find_one({"_id": f"graph:{user_id}"}):
         graph.wipe(user_id, keep_fence=False)
     return nodes
 
 
-def _lease_of(user_id: str) -> str:
-    return f"graph:{user_id}"
+def _leases_of(user_id: str) -> list[str]:
+    return [f"graph:{user_id}", f"search:{user_id}"]
 
 
 def _forget_jobs(user_id: str) -> int:
@@ -161,4 +167,4 @@ def _ended(message_id: str) -> bool:
 def _jobs_of(user_id: str) -> list[str]:
     """Return the message ids of a user's jobs that do not run: those cannot be dropped yet."""
     wanted = Query((Term("user", user_id),), states=tuple(s for s in STATES if s != "running"))
-    return [job.message_id for job in search(wanted, limit=_JOBS).jobs]
+    return [job.message_id for job in search_jobs(wanted, limit=_JOBS).jobs]

@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from models import DEFAULT_TENANT, SyncState, User
 from pipeline.connect import check_user_id
 from pipeline.errors import Permanent
+from pipeline.projections import search
 from pipeline.stores import Row, collection
 from pipeline.sync import erasures
 from pipeline.users.errors import Unknown
@@ -54,7 +55,9 @@ def register(user_id: str, tenant_id: str | None = None, *, only_of: str | None 
 
 
 def _move(user_id: str, tenant_id: str) -> None:
-    """Have the states say the same; killed before this, doing it again mends it."""
-    collection(SyncState).update_many(
-        {"user_id": user_id, "tenant_id": {"$ne": tenant_id}}, {"$set": {"tenant_id": tenant_id}}
-    )
+    """Have search and the states say the same; killed before this, doing it again mends it."""
+    elsewhere = {"user_id": user_id, "tenant_id": {"$ne": tenant_id}}
+    if collection(SyncState).find_one(elsewhere, {"_id": 1}) is None:
+        return
+    search.rebuild_user(user_id)
+    collection(SyncState).update_many(elsewhere, {"$set": {"tenant_id": tenant_id}})

@@ -58,7 +58,9 @@ def connected(sandbox: SandboxClient, count: int) -> list[str]:
 
 def all_fresh() -> bool:
     now = datetime.now(UTC)
-    return all(s.share == 1 and s.lag == 0 and s.users for s in by_source(now))
+    return all(
+        s.share == 1 and s.lag == 0 and s.behind["search"] == 0 and s.users for s in by_source(now)
+    )
 
 
 def at_rest() -> bool:
@@ -66,7 +68,7 @@ def at_rest() -> bool:
 
 
 def differences(users: list[str], sandbox: SandboxClient) -> list[str]:
-    verdicts: list[Verdict] = [verify(user, sandbox) for user in users]
+    verdicts: list[Verdict] = [verify(user, sandbox, search=True) for user in users]
     return [example for verdict in verdicts for example in verdict.examples]
 
 
@@ -83,7 +85,7 @@ def test_worker_and_scheduler_alone_bring_users_up_to_date(
 ) -> None:
     users = connected(sandbox, 3)
     with running(WORKER, log), running(SCHEDULER, log):
-        wait_until(all_fresh, "all users are fresh and the graph has caught up", 60)
+        wait_until(all_fresh, "all users are fresh, the graph and search have caught up", 60)
     assert differences(users, sandbox) == []
 
 

@@ -49,7 +49,7 @@ def compared(session: Session) -> dict[str, Any]:
     examples = [f"{v.user_id}: {example}" for v in verdicts for example in v.examples]
     return {
         "verified_users": len(verdicts),
-        "differences": sum(verdict.mongodb + verdict.graph for verdict in verdicts),
+        "differences": sum(verdict.differences - verdict.staging for verdict in verdicts),
         "set_aside": sum(verdict.set_aside for verdict in verdicts),
         "examples": examples[:_NAMED],
     }
@@ -57,11 +57,11 @@ def compared(session: Session) -> dict[str, Any]:
 
 def _verdict(user: str, sandbox: SandboxClient) -> Verdict:
     """Compare a user; who differs is compared again, when what has just come in has landed."""
-    first = verify(user, sandbox)
+    first = verify(user, sandbox, search=True)
     if not first.differences:
         return first
     time.sleep(_LANDS_WITHIN_SECONDS)
-    return verify(user, sandbox)
+    return verify(user, sandbox, search=True)
 
 
 def not_fresh(session: Session) -> dict[str, Any]:
@@ -70,6 +70,7 @@ def not_fresh(session: Session) -> dict[str, Any]:
         "$or": [
             {"fresh_as_of": {"$not": {"$gte": session.started_at}}},
             {"projections.graph.due_at": {"$ne": None}},
+            {"projections.search.due_at": {"$ne": None}},
         ]
     }
     states = collection(SyncState)

@@ -2,7 +2,7 @@
 
 find(...)                     what a tenant's, or one user's, records say
 advance(user_id)              bring one user's documents up to date; the sweeper asks `lagging`
-rebuild_user, wipe, count     from nothing; to nothing; how much there is of a user
+rebuild_user, wipe, count     all once more; to nothing; how much there is of a user
 lag(user_id)                  how far it is behind, per source
 begin_rebuild, carry_on       a new index for everybody, without a gap in what is found
 status(), ping()              which store it is, how much is in it; whether it answers

@@ -64,29 +64,24 @@ follower = Follower(watermark, _write)
 
 
 def rebuild_user(user_id: str) -> None:
-    """Delete what can be found of a user, and have it written again by the next advance.
+    """Have all of a user be written again by the next advance: what is gone, as gone.
 
     Takes over from a writer that is at work.
     """
     with held(NAME, user_id, by_force=True) as lease:
         assert lease is not None
-        # First, since an empty index with high watermarks would stay empty.
         watermark.reset(user_id, lease.fence)
-        _wipe(user_id)
 
 
 def wipe(user_id: str) -> int:
-    """Delete what can be found of a user; return how many documents that were.
+    """Delete what can be found of a user who is forgotten; return how many documents that were.
 
-    What a writer that stood still writes after it is found by the next wipe.
+    It can be written again only of a user who has come back.  What a writer that stood still
+    writes after it is found by the next wipe.
     """
     with held(NAME, user_id, by_force=True):
-        return _wipe(user_id)
-
-
-def _wipe(user_id: str) -> int:
-    return max(
-        # A store that was used before has it, too.
-        (here.wipe(user_id, index) for here in stores() for index in here.indexes()),
-        default=0,
-    )
+        return max(
+            # A store that was used before has it, too.
+            (here.wipe(user_id, index) for here in stores() for index in here.indexes()),
+            default=0,
+        )

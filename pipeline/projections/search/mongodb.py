@@ -113,9 +113,11 @@ class MongoDBSearch:
         return _rows(index).estimated_document_count()
 
     def current(self) -> str | None:
-        """Return the collection that is looked into."""
+        """Return the collection that is looked into; None also if somebody has dropped it."""
         row = collection(SearchIndex).find_one({"_id": _CURRENT})
-        return None if row is None else str(row["name"])
+        if row is None or not mongodb().list_collection_names(filter={"name": row["name"]}):
+            return None
+        return str(row["name"])
 
     def indexes(self) -> list[str]:
         """Return the names of our collections."""

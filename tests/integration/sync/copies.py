@@ -7,7 +7,7 @@ from typing import Any
 
 from models import Record, SyncState
 from pipeline.connect import connect_google
-from pipeline.projections import graph
+from pipeline.projections import graph, search
 from pipeline.sandbox.client import SandboxClient
 from pipeline.sources import sources_of
 from pipeline.stores import Row, collection, redis_client
@@ -47,8 +47,9 @@ class Copy:
         return reports
 
     def verdict(self) -> Verdict:
-        """Compare the copy with the sandbox's truth."""
-        return verify(self.user_id, self.sandbox)
+        """Compare the copy, and what can be found of it, with the sandbox's truth."""
+        search.advance(self.user_id)
+        return verify(self.user_id, self.sandbox, search=True)
 
     def state(self, source: str) -> Row:
         """Return the sync state of one source."""

@@ -22,6 +22,7 @@ QUERIES: list[tuple[type[Any], dict[str, Any], list[tuple[str, int]]]] = [
         [("next_due_at", 1)],
     ),
     (SyncState, {"projections.graph.due_at": {"$lte": NOW}}, []),
+    (SyncState, {"projections.search.due_at": {"$lte": NOW}}, []),
     (SyncState, {"source": "google_calendar"}, []),
     (SyncState, {"user_id": "u"}, []),
     (SyncState, {"status": "error", "user_id": {"$gt": "u"}}, [("user_id", 1)]),

@@ -33,7 +33,7 @@ from pipeline.errors import LeaseLost, Permanent, Transient
 from pipeline.jobs import controls
 from pipeline.jobs.reading import page
 from pipeline.mailbox import observing
-from pipeline.projections import graph
+from pipeline.projections import graph, search
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection, redis_client
 from pipeline.sync import engine, erasures, states
@@ -136,6 +136,7 @@ def test_an_old_disconnect_leaves_a_new_connection_alone(copy: Copy) -> None:
 def full(copy: Copy) -> None:
     """Give the user something in every store."""
     copy.sync_all()
+    search.advance("ada")
     redis_client().flushdb()
     letter = {"_id": "m1", "job_id": "sync:x:ada", "status": "open", "user_id": "ada"}
     collection(DeadLetter).insert_one(letter)
@@ -150,17 +151,21 @@ def test_an_erased_user_is_gone_from_every_store_and_the_others_are_not(
 ) -> None:
     ada, bob = (connected(sandbox, name, SMALL) for name in ("ada", "bob"))
     bob.sync_all()
+    search.advance("bob")
     full(ada)
-    nodes = graph.count_nodes("bob")
+    nodes, documents = graph.count_nodes("bob"), search.count("bob")
+    assert documents
     others = bob.live(CONTACTS)
     dispatch.send("sync", "bob", CONTACTS)
     done = erasing.erase("ada", "eve")
     assert done.complete
     assert done.grants == {"google": "revoked"}
     assert done.counts["jobs"] == 3
-    assert {"records", "sync states", "graph nodes", "users", "dead letters"} <= set(done.counts)
+    assert {"records", "sync states", "users", "dead letters"} <= set(done.counts)
+    assert {"graph nodes", "search documents"} <= set(done.counts)
     assert everywhere("ada") == []
-    assert (graph.count_nodes("bob"), bob.live(CONTACTS)) == (nodes, others)
+    assert (graph.count_nodes("bob"), search.count("bob")) == (nodes, documents)
+    assert bob.live(CONTACTS) == others
     assert [job.job_id for job in page("data-sync", "waiting", limit=9).jobs] == [
         "sync:google_contacts:bob"
     ]
