@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -205,4 +206,6 @@ def _client(_pid: int, base_url: str, api_key: str) -> openai.OpenAI:
         ) from None
     # The key goes to no other host.
     http = openai.DefaultHttpxClient(follow_redirects=False)
-    return openai.OpenAI(api_key=api_key, base_url=base_url, max_retries=0, http_client=http)
+    client = openai.OpenAI(api_key=api_key, base_url=base_url, max_retries=0, http_client=http)
+    weakref.finalize(client, http.close)
+    return client

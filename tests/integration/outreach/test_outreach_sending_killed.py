@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import outreach_rows as rows
 import pytest
+from dying_job import killed
 from sending_rows import Case
 
 from models import ScheduledAction
@@ -19,6 +16,7 @@ from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
 
 PACKAGE = "pipeline.outreach.sending"
+SEND, RECONCILE = f"{PACKAGE}:send", f"{PACKAGE}:reconcile"
 #: Where a job is killed, and whether the provider has the message by then.
 POINTS = [
     (f"{PACKAGE}.handing_over:_take_budget", "after", False),
@@ -30,13 +28,6 @@ POINTS = [
     (f"{PACKAGE}.outcomes:advance", "after", True),
     (f"{PACKAGE}.outcomes:nudge", "before", True),
 ]
-
-
-def killed(point: str, when: str, *job: str) -> None:
-    """Run a job that is killed at a point."""
-    script = Path(__file__).parent / "dying_job.py"
-    done = subprocess.run([sys.executable, script, point, when, *job], check=False, timeout=60)
-    assert done.returncode == -signal.SIGKILL
 
 
 def go_on(case: Case) -> None:
@@ -61,7 +52,7 @@ def test_a_send_that_is_killed_anywhere_happens_once(
 ) -> None:
     case = Case("twilio")
     pacing.pace(case.sender_id)
-    killed(point, when, "send", case.action_id, case.sender_id)
+    killed(point, when, SEND, case.action_id, case.sender_id)
     assert len(sandbox.inbox()) == is_taken
     go_on(case)
     assert len(sandbox.inbox()) == 1
@@ -78,7 +69,7 @@ def test_mail_whose_worker_was_killed_is_sent_again_by_nobody_but_a_person(
 ) -> None:
     case = Case("smtp")
     point = "pipeline.outreach.channels.smtp:Smtp.send"
-    killed(point, "after", "send", case.action_id, case.sender_id)
+    killed(point, "after", SEND, case.action_id, case.sender_id)
     go_on(case)
     go_on(case)
     assert case.message["state"] == "unknown"
@@ -104,9 +95,9 @@ def test_a_search_that_is_killed_is_begun_again(
     case = Case("twilio")
     provider = "pipeline.outreach.channels.twilio:Twilio.send"
     when = "after" if is_taken else "before"
-    killed(provider, when, "send", case.action_id, case.sender_id)
+    killed(provider, when, SEND, case.action_id, case.sender_id)
     case.age(200)
-    killed(f"{PACKAGE}.{point}", "after", "reconcile", case.message["_id"])
+    killed(f"{PACKAGE}.{point}", "after", RECONCILE, case.message["_id"])
     go_on(case)
     assert case.message["state"] == "sent"
     assert len(sandbox.inbox()) == 1
