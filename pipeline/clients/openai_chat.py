@@ -33,6 +33,10 @@ _LONGEST_WAIT_SECONDS = 86_400.0
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 #: What an account without money is told, with the status of a rate limit.
 _NO_CREDITS = "insufficient_quota"
+#: What somebody on the way says who has not waited for the answer.
+_GIVEN_UP = (408, 502, 504)
+#: Causes of errors before anything was sent.
+_NEVER_CONNECTED = ("ConnectError", "ConnectTimeout")
 #: OpenAI's own newer models take the limit of an answer by this name only; others know the old.
 _NEW_LIMIT_HOSTS = ("openai.com", "openai.azure.com")
 
@@ -55,6 +59,10 @@ class Answer:
     tokens_in: int
     tokens_out: int
     tokens_cached: int
+
+
+class Unanswered(Transient):
+    """There is no answer; there may have been one, which was lost and is paid for."""
 
 
 class Unusable(Transient):
@@ -87,7 +95,7 @@ def complete(
     """Return the model's answer, which is meant to be JSON of `schema`.
 
     Raises RateLimited, Misconfigured, Permanent for a refused request, Declined, Unusable for an
-    answer that is cut off or empty, and Transient.
+    answer that is cut off or empty, Unanswered, and Transient for what certainly did nothing.
     """
     client = _client(os.getpid(), endpoint.base_url, endpoint.api_key.get_secret_value())
     host = urlsplit(endpoint.base_url).hostname or ""
@@ -121,7 +129,8 @@ def _called(endpoint: Endpoint, client: openai.OpenAI, request: Mapping[str, Any
     except (openai.OpenAIError, ValueError) as error:
         # The texts of these errors may hold the address; a ValueError is an answer that is no JSON.
         text = f"{endpoint.name}: no usable answer ({type(error).__name__})"
-        raise Transient(text) from None
+        is_unsent = type(error.__cause__).__name__ in _NEVER_CONNECTED
+        raise (Transient if is_unsent else Unanswered)(text) from None
     finally:
         metrics.PROVIDER_CALLS.labels(endpoint.name, METHOD, code).inc()
     return found
@@ -131,7 +140,7 @@ def _answer(endpoint: Endpoint, found: Any) -> Answer:
     """Return what a completion says; any part of it may be missing, whatever its type says."""
     choices = getattr(found, "choices", None)
     if not isinstance(choices, list) or not choices:
-        raise Transient(f"{endpoint.name}: the answer has no choices")
+        raise Unanswered(f"{endpoint.name}: the answer has no choices")
     choice, message = choices[0], getattr(choices[0], "message", None)
     text = getattr(message, "content", None)
     used = getattr(found, "usage", None)
@@ -172,7 +181,9 @@ def _refusal(endpoint: Endpoint, error: openai.APIStatusError) -> HeadraceError:
     if 300 <= status < 400:
         wrong = _setting(endpoint, "BASE_URL")
         return Misconfigured(f"{text}, a redirect: {wrong} is wrong")
-    if status >= 500 or status in (408, 409):
+    if status in _GIVEN_UP:
+        return Unanswered(text)
+    if status >= 500 or status == 409:
         return Transient(text)
     return Permanent(f"{text}: the request is refused")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -77,9 +77,6 @@ class _Mention(_Answer):
 
 class _Mentions(_Answer):
     mentions: Annotated[list[_Mention], Field(max_length=results.MOST_MENTIONS)]
-
-
-AnyAnswer = TypeVar("AnyAnswer", bound=_Answer)
 
 
 class _Form(NamedTuple):

@@ -56,7 +56,7 @@ def retry(tenant_id: str, request_id: str) -> Row:
     if row["status"] != "failed":
         still = "it is not over yet" if row["status"] in AI_OPEN else f"it is {row['status']}"
         raise Refused("request_id", f"only what has failed is tried again; {still}")
-    row = rows.again(request_id)
+    row = rows.again(request_id, ("failed",))
     queue(row)
     return row
 

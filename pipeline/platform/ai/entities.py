@@ -25,6 +25,8 @@ THREAD_FIELDS = {"google_gmail": "item.threadId", "microsoft_mail": "item.conver
 #: Of a thread the newest mails are read.
 MOST_MAILS = 200
 _MOST_READ = 2000
+#: What stands between two parts.
+_BETWEEN = "\n\n"
 _ID_BYTES = 16
 
 
@@ -43,6 +45,17 @@ class Part(NamedTuple):
     heading: str
     body: str
 
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "\n".join(filter(None, self))
+
+    def cut(self, characters: int) -> Part:
+        """Return its beginning, of at most so many characters."""
+        heading = self.heading[:characters]
+        left = characters - len(heading) - bool(heading)
+        return Part(heading, self.body[: max(0, left)])
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -53,14 +66,12 @@ class Content:
     @property
     def text(self) -> str:
         """All of it, with headings."""
-        return "\n\n".join(
-            "\n".join(filter(None, (part.heading, part.body))) for part in self.parts
-        )
+        return _BETWEEN.join(part.text for part in self.parts)
 
     @property
     def prose(self) -> str:
         """What people wrote, without the headings."""
-        return "\n\n".join(part.body for part in self.parts if part.body)
+        return _BETWEEN.join(part.body for part in self.parts if part.body)
 
     @property
     def hash(self) -> str:
@@ -68,17 +79,20 @@ class Content:
         return hash_of(self.text)
 
     def cut(self, characters: int) -> Content:
-        """Return the newest parts that are no longer than so many characters."""
+        """Return the newest parts that are no longer than so many characters, whole ones if
+        there is room for any."""
+        if len(self.text) <= characters:
+            return self
         kept: list[Part] = []
         left = characters
         for part in reversed(self.parts):
-            heading = part.heading[: max(0, left)]
-            body = part.body[: max(0, left - len(heading) - 1)]
-            if not (heading or body) or (kept and len(body) < len(part.body)):
+            left -= len(part.text) + (len(_BETWEEN) if kept else 0)
+            if left < 0:
                 break
-            kept.append(Part(heading, body))
-            left -= len(heading) + len(body) + 3
-        return Content(tuple(reversed(kept)))
+            kept.append(part)
+        return (
+            Content(tuple(reversed(kept))) if kept else Content((self.parts[-1].cut(characters),))
+        )
 
 
 def hash_of(text: str) -> str:

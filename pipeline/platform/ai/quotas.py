@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from models import AiRequest
-from pipeline.clients.openai_chat import Answer, Endpoint
+from pipeline.clients.openai_chat import Endpoint
 from pipeline.config import settings
 from pipeline.errors import Permanent, RateLimited
 from pipeline.limits import budgets
@@ -63,7 +63,11 @@ def used(tenant_id: str) -> list[Use]:
 
 def estimate(messages: Sequence[Mapping[str, Any]]) -> int:
     """Return about how many tokens messages have."""
-    characters = sum(len(str(message["content"])) for message in messages)
+    return tokens_of(sum(len(str(message["content"])) for message in messages))
+
+
+def tokens_of(characters: int) -> int:
+    """Return about how many tokens so many characters are."""
     return math.ceil(characters / CHARACTERS_PER_TOKEN)
 
 
@@ -90,11 +94,6 @@ def charge(tenant_id: str, tokens: int) -> Charge:
 def correct(charged: Charge, tokens: int) -> None:
     """Have it be `tokens` that a call took.  Raises redis.RedisError."""
     charged.correct(_units(tokens))
-
-
-def taken(answer: Answer) -> int:
-    """Return the tokens that an answer took."""
-    return answer.tokens_in + answer.tokens_out
 
 
 def hold(endpoint: Endpoint, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,16 +20,19 @@ _OVER = ("done", "replaced")
 
 
 def keep(task: Task, by: str) -> Row:
-    """Return the row of a request, made if it is not there; one that has failed is asked again."""
+    """Return the row of a request, made if it is not there.
+
+    One that has failed is asked again; so is one that was replaced, for its content is back.
+    """
     now = datetime.now(UTC)
     rows = collection(AiRequest)
     rows.update_one({"_id": task.key}, {"$setOnInsert": _new(task, by, now)}, upsert=True)
     # A text that is not kept any more was given anew.
-    return again(task.key, _text_of(task, now))
+    return again(task.key, ("failed", "replaced"), _text_of(task, now))
 
 
-def again(request_id: str, also: Row | None = None) -> Row:
-    """Return the row of a request; one that has failed waits again, with `also` set.
+def again(request_id: str, statuses: Sequence[str], also: Row | None = None) -> Row:
+    """Return the row of a request; one with such a status waits again, with `also` set.
 
     Raises Gone if there is none.
     """
@@ -36,8 +40,11 @@ def again(request_id: str, also: Row | None = None) -> Row:
     fresh = {"status": "queued", "attempts": 0, "updated_at": now, "look_at": _soon(now)}
     rows = collection(AiRequest)
     rows.update_one(
-        {"_id": request_id, "status": "failed"},
-        {"$set": fresh | (also or {}), "$unset": {"error": "", "done_at": ""}},
+        {"_id": request_id, "status": {"$in": list(statuses)}},
+        {
+            "$set": fresh | (also or {}),
+            "$unset": {"error": "", "done_at": "", "replaced_by": ""},
+        },
     )
     row = rows.find_one({"_id": request_id})
     if row is None:

@@ -117,6 +117,18 @@ def test_what_has_changed_since_is_asked_of_as_it_is_now() -> None:
     assert rows.calls(old) == []
 
 
+def test_a_content_that_is_back_is_asked_of_again() -> None:
+    tenant, user = rows.new_user()
+    entity = ("record", rows.land_mail(user))
+    old = ai.ask(tenant, "generate-summary", entity=entity, by=rows.BY)
+    rows.land_mail(user, bodyPreview="Never mind, it is paid.")
+    ai.run(old["_id"])
+    rows.land_mail(user)
+    again = ai.ask(tenant, "generate-summary", entity=entity, by=rows.BY)
+    assert (again["_id"], again["status"]) == (old["_id"], "queued")
+    assert rows.done(again)["result"]["summary"] == "Please pay 12 EUR"
+
+
 def test_what_is_gone_by_then_is_told_as_gone() -> None:
     tenant, user = rows.new_user()
     record = rows.land_mail(user)

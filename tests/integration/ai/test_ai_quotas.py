@@ -9,7 +9,7 @@ import ai_rows as rows
 import pytest
 from chat_server import ChatServer, Scripted
 
-from pipeline.errors import Permanent, RateLimited, Transient
+from pipeline.errors import HeadraceError, Permanent, RateLimited, Transient
 from pipeline.platform import ai
 from pipeline.platform.ai import quotas
 
@@ -97,19 +97,41 @@ def test_what_never_fits_is_refused_for_good(chat: ChatServer, setting: Setting)
 def test_a_call_that_may_have_been_answered_stays_charged_as_thought(chat: ChatServer) -> None:
     tenant, _ = rows.new_user()
     row = rows.ask_text(tenant)
-    chat.say(Scripted(status=500))
+    chat.say(Scripted(status=504))
     with pytest.raises(Transient):
         ai.run(row["_id"])
     assert used(tenant)["tokens_minute"] > 512
+    [call] = rows.calls(row)
+    assert not call["answered"]
 
 
-def test_a_call_that_was_refused_costs_no_tokens(chat: ChatServer) -> None:
+@pytest.mark.parametrize("status", [400, 429, 500])
+def test_a_call_that_was_refused_costs_no_tokens(chat: ChatServer, status: int) -> None:
     tenant, _ = rows.new_user()
     row = rows.ask_text(tenant)
-    chat.say(Scripted(status=400))
-    with pytest.raises(Permanent):
+    chat.say(Scripted(status=status))
+    with pytest.raises(HeadraceError):
         ai.run(row["_id"])
     assert (used(tenant)["tokens_minute"], used(tenant)["requests_minute"]) == (0, 1)
+    assert rows.calls(row) == []
+
+
+def test_the_answer_of_the_second_api_is_charged_once(
+    chat: ChatServer, fallback: ChatServer
+) -> None:
+    tenant, _ = rows.new_user()
+    chat.say(Scripted(status=500))
+    rows.done(rows.ask_text(tenant))
+    assert used(tenant)["tokens_minute"] == 120
+
+
+def test_an_api_that_does_not_count_is_counted_for(chat: ChatServer) -> None:
+    tenant, _ = rows.new_user()
+    chat.say(Scripted(usage=None))
+    row = rows.done(rows.ask_text(tenant))
+    assert row["tokens_in"] > 100
+    assert row["tokens_out"] > 10
+    assert used(tenant)["tokens_minute"] == row["tokens_in"] + row["tokens_out"]
 
 
 @pytest.mark.usefixtures("stores")
