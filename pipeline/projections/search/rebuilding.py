@@ -33,9 +33,12 @@ _READ = {"item.payload.body": 0, "item.payload.parts": 0}
 def begin(*, by: str) -> str:
     """Make a new index and have it filled from now on; return the id of the rebuild.
 
-    Raises Refused if one is under way.
+    The first index is filled by itself.  Raises Refused if one is being filled already.
     """
+    is_first = store().current() is None
     former = current_index()
+    if is_first and (begun := under_way()) is not None:
+        return str(begun["_id"])
     if under_way() is None:
         try:
             return str(stores.begin(store(), former=former, by=by)["_id"])

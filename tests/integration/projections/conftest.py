@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from graph_items import Landing
 from java_servers import PASSWORD, port_of
+from search_people import Person
 
-from models import SearchIndex
+from models import SearchIndex, SearchRebuild
 from pipeline.clients import graph as bolt
 from pipeline.config import settings
-from pipeline.projections.search import store
+from pipeline.projections.search import rebuilding, store
 from pipeline.projections.search.store import SearchStore
 from pipeline.stores import collection
 
@@ -86,3 +88,26 @@ def search_store(
         here.drop(index)
         collection(SearchIndex).delete_many({})
     return here
+
+
+@pytest.fixture
+def clean(search_store: SearchStore, setting: Setting) -> Iterator[SearchStore]:
+    """A store without anything, after which nothing is left."""
+    collection(SearchRebuild).delete_many({})
+    setting(LEASE_SECONDS=1)
+    yield search_store
+    for index in search_store.indexes():
+        search_store.drop(index)
+
+
+@pytest.fixture
+def ada(clean: SearchStore) -> Person:
+    return Person("acme")
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting for writers that stood still, and small parts."""
+    monkeypatch.setattr(rebuilding, "_grace", lambda: timedelta(0))
+    monkeypatch.setattr(rebuilding, "BATCH", 3)
+    monkeypatch.setattr(rebuilding, "_BATCHES_PER_RUN", 2)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from graph_items import CALENDAR, EVENTS, Landing
+from graph_items import CALENDAR, EVENTS
+from search_people import Person, carry_through, finish_first, settle
 
 from models import Record, SearchRebuild, SyncState, User
 from pipeline.errors import LeaseLost, Transient, Unfinished
 from pipeline.projections import search
 from pipeline.projections.lease import held
-from pipeline.projections.search import rebuilding
 from pipeline.projections.search.advance import owners
 from pipeline.projections.search.documents import change_of
 from pipeline.projections.search.store import SearchStore
@@ -26,90 +25,6 @@ from pipeline.users.registering import register
 
 Setting = Callable[..., None]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Person:
-    """A user with a tenant, what landed of them, and what is found."""
-
-    def __init__(self, tenant_id: str) -> None:
-        self.tenant_id = tenant_id
-        self.user_id = f"user-{uuid4().hex}"
-        self._landing = Landing(self.user_id)
-        collection(User).insert_one(
-            {
-                "_id": self.user_id,
-                "tenant_id": tenant_id,
-                "created_at": datetime.now(UTC),
-                "status": "active",
-            }
-        )
-
-    def land(self, *titles: str) -> None:
-        """Land an event of each title, whose id is the same."""
-        self._land({title: {"id": title, "summary": title} for title in titles})
-
-    def delete(self, *titles: str) -> None:
-        """Have events be deleted."""
-        self._land(dict.fromkeys(titles))
-
-    def _land(self, items: dict[str, Any]) -> None:
-        self._landing.land(CALENDAR, EVENTS, items)
-        collection(SyncState).update_one(
-            {"user_id": self.user_id, "source": CALENDAR},
-            {
-                "$set": {
-                    "projections.search.due_at": datetime.now(UTC),
-                    "tenant_id": self.tenant_id,
-                }
-            },
-        )
-
-    def advance(self) -> int:
-        """Bring search up to date; return how many records were written."""
-        return search.advance(self.user_id).records
-
-    def found(self, text: str, **more: Any) -> list[str]:
-        """Return the ids of what is found, in the order of the ids."""
-        settle()
-        return sorted(hit.item_id for hit in search.find(self.tenant_id, text, **more).hits)
-
-
-def settle() -> None:
-    list(search.store().dump("nobody"))
-
-
-def carry_through(rebuild_id: str) -> int:
-    """Have a rebuild be done; return how many parts it took."""
-    for parts in range(100):
-        try:
-            search.carry_on(rebuild_id)
-        except Unfinished:
-            continue
-        return parts
-    raise AssertionError("never done")
-
-
-@pytest.fixture
-def clean(search_store: SearchStore, setting: Setting) -> Iterator[SearchStore]:
-    """A store without anything, after which nothing is left."""
-    collection(SearchRebuild).delete_many({})
-    setting(LEASE_SECONDS=1)
-    yield search_store
-    for index in search_store.indexes():
-        search_store.drop(index)
-
-
-@pytest.fixture
-def ada(clean: SearchStore) -> Person:
-    return Person("acme")
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting for writers that stood still, and small parts."""
-    monkeypatch.setattr(rebuilding, "_grace", lambda: timedelta(0))
-    monkeypatch.setattr(rebuilding, "BATCH", 3)
-    monkeypatch.setattr(rebuilding, "_BATCHES_PER_RUN", 2)
 
 
 def test_what_lands_is_found_and_what_is_deleted_is_not(ada: Person) -> None:
@@ -281,15 +196,6 @@ def test_a_rebuild_leaves_no_gap_and_takes_the_place_in_one_step(
     assert (progress.status, progress.by) == ("done", "eve")
     assert progress.records in (11, 12)  # what landed meanwhile may be behind where it was
     assert search.begin_rebuild(by="eve")
-
-
-def finish_first(store: SearchStore) -> str:
-    """Have the first index be filled; return its name."""
-    name = current_index()
-    if (begun := search.under_way()) is not None:
-        carry_through(begun["_id"])
-    assert store.current() == name
-    return name
 
 
 def test_a_rebuild_waits_for_writers_before_it_drops_the_former_index(
