@@ -74,6 +74,7 @@ class NoteOptions(Options):
     context: Context | None = None
 
 
+#: Whoever changes them counts up what answers with them: the prompt's number and the local name.
 DEFAULT_CATEGORIES = tuple(
     Category(id=name.lower(), name=name, description=description)
     for name, description in (

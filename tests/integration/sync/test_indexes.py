@@ -8,12 +8,24 @@ from typing import Any
 import pytest
 
 import models
-from models import Connection, Erasure, Record, RejectedItem, SyncRun, SyncState, User
+from models import (
+    AiRequest,
+    AiUsage,
+    Connection,
+    Erasure,
+    Record,
+    RejectedItem,
+    SyncRun,
+    SyncState,
+    User,
+)
 from pipeline.stores import collection
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RECORDS = {"user_id": "u", "source": "google_calendar"}
 STREAM = {**RECORDS, "stream": "events/c", "deleted_at": None}
+NEWEST = [("created_at", -1), ("_id", -1)]
+ENTITY = {"tenant_id": "t", "entity.kind": "record", "entity.id": "r"}
 QUERIES: list[tuple[type[Any], dict[str, Any], list[tuple[str, int]]]] = [
     (SyncState, {"user_id": "u", "source": "google_calendar"}, []),
     (
@@ -47,6 +59,18 @@ QUERIES: list[tuple[type[Any], dict[str, Any], list[tuple[str, int]]]] = [
     (Connection, {"user_id": "u", "provider": "google"}, []),
     (SyncRun, {"user_id": "u", "source": "google_calendar"}, [("started_at", -1)]),
     (RejectedItem, {"user_id": "u", "source": "google_calendar"}, []),
+    (
+        AiRequest,
+        {"status": {"$in": ["queued", "running"]}, "look_at": {"$lte": NOW}},
+        [("look_at", 1)],
+    ),
+    (AiRequest, {"content_until": {"$lte": NOW}}, []),
+    (AiRequest, {"tenant_id": "t"}, NEWEST),
+    (AiRequest, {"tenant_id": "t", "status": "queued"}, []),
+    (AiRequest, {**ENTITY, "status": "done"}, NEWEST),
+    (AiRequest, {"user_id": "u"}, []),
+    (AiUsage, {"tenant_id": "t", "at": {"$gte": NOW}}, []),
+    (AiUsage, {"user_id": "u"}, []),
 ]
 
 

@@ -51,6 +51,21 @@ def test_a_long_text_is_summarized_in_seconds() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        " " * 99_999 + "x",
+        "\n \n" * 16_000 + "x",
+        *(part * 25_000 for part in ("..", "a.", "! ", "xx", "- ", "a@", "((")),
+    ],
+)
+def test_no_text_holds_a_worker_up(text: str) -> None:
+    began = time.monotonic()
+    summary.summarize(task_of("generate-summary", text, style="comprehensive"))
+    cleanup.clean(task_of("note-cleanup", text, style="full"))
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
     ("note", "light"),
     [
         ("too   many  spaces", "too many spaces"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.ai import AI_TYPES
 from pipeline.platform.ai.kinds import KINDS, kind_named
 from pipeline.platform.ai.options import CategorizeOptions, parse
 from pipeline.refusals import Refused
@@ -45,6 +46,10 @@ def test_a_wrong_option_is_named_by_its_path(
     with pytest.raises(Refused, match=why) as caught:
         parse(KINDS[type_name].options, options)
     assert caught.value.field == field
+
+
+def test_what_is_stored_may_be_of_every_type() -> None:
+    assert tuple(KINDS) == AI_TYPES
 
 
 def test_what_is_left_out_is_as_if_the_usual_had_been_said() -> None:

@@ -53,7 +53,7 @@ def _written_out(match: re.Match[str]) -> str:
 
 _LIGHT = (
     _rule("line_ends", r"\r\n?", "\n"),
-    _rule("spacing", r"[ \t\u00a0]+$", "", re.MULTILINE),
+    _rule("spacing", r"(?<![ \t\u00a0])[ \t\u00a0]+$", "", re.MULTILINE),
     _rule("spacing", r"(?<=\S)[ \t\u00a0]{2,}(?=\S)", " "),
     _rule("blank_lines", r"\n{3,}", "\n\n"),
     # Not before the others: French wants it there.
@@ -66,7 +66,7 @@ _LIGHT = (
 _FULL = (
     _rule(
         "abbreviations",
-        rf"(?<![\w/]){'(?:' + _SHORT_FORM + ')'}(?![\w/])",
+        rf"(?<![\w/])(?:{_SHORT_FORM})(?![\w/])",
         _written_out,
         re.IGNORECASE,
     ),

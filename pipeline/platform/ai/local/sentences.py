@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ _ABBREVIATIONS = (
     "sr st tel vol vs abs bzgl bzw d.h evtl ggf inkl ing o.ä s.o str u.a usw vgl z.b zzgl "
     "av bd env mlle mme p.ex art avda pág ud uds"
 )
-_LINE_BREAKS = re.compile(r"\s*\n\s*\n\s*|\n(?=\s*[-*•–·\d]+[.)]?\s)")
+#: What an entry of a list begins with.
+_ENTRY = re.compile(r"(?:[-*•–·]|\d{1,3}[.)]) ")
 _WORD = re.compile(r"\w+")
 #: A longer one is no sentence, but a table or a list: it is cut.
 LONGEST_SENTENCE = 1000
@@ -25,12 +26,25 @@ LONGEST_SENTENCE = 1000
 def sentences_of(text: str) -> list[str]:
     """Return the sentences of a text, each on one line, without what has no word."""
     found = []
-    for paragraph in _LINE_BREAKS.split(text):
+    for paragraph in _paragraphs(text):
         for sentence in _punkt().tokenize(paragraph):
-            line = " ".join(str(sentence).split())[:LONGEST_SENTENCE]
+            line = str(sentence)[:LONGEST_SENTENCE]
             if _WORD.search(line):
                 found.append(line)
     return found
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Yield paragraphs, each on one line; entries of lists are some."""
+    lines: list[str] = []
+    for line in (" ".join(line.split()) for line in text.splitlines()):
+        if lines and (not line or _ENTRY.match(line)):
+            yield " ".join(lines)
+            lines = []
+        if line:
+            lines.append(line)
+    if lines:
+        yield " ".join(lines)
 
 
 def words_of(text: str) -> list[str]:
