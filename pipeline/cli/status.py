@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.controls import Pause
     from pipeline.jobs.reading import Depth
     from pipeline.users.backfill import Backfill
-    from pipeline.users.fleet import Failure, GraphFailure, Rejections
+    from pipeline.users.fleet import Failure, ProjectionFailure, Rejections
 
 app = typer.Typer(rich_markup_mode="rich")
 
@@ -73,7 +73,8 @@ class Found:
     sources: list[SourceFreshness] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     backfills: list[Backfill] = field(default_factory=list)
-    graph_failures: list[GraphFailure] = field(default_factory=list)
+    graph_failures: list[ProjectionFailure] = field(default_factory=list)
+    search_failures: list[ProjectionFailure] = field(default_factory=list)
     rejections: list[Rejections] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
     queues: dict[str, Depth] = field(default_factory=dict)
@@ -84,7 +85,7 @@ class Found:
     def something_fails(self) -> bool:
         """Whether anything does not mend itself, or has not yet."""
         failing = any(failure.status != "rate_limited" for failure in self.failures)
-        return bool(failing or self.graph_failures or self.dead_letters)
+        return bool(failing or self.graph_failures or self.search_failures or self.dead_letters)
 
     def as_document(self) -> dict[str, Any]:
         """Return it for `--json`."""
@@ -96,6 +97,7 @@ class Found:
             "failures": [asdict(f) | {"next": f.what_next} for f in self.failures],
             "backfills": [asdict(backfill) for backfill in self.backfills],
             "graph_failures": [asdict(failure) for failure in self.graph_failures],
+            "search_failures": [asdict(failure) for failure in self.search_failures],
             "rejected": [asdict(rejections) for rejections in self.rejections],
             "queues": {
                 name: asdict(depth) | {"dead_letters": self.dead_letters.get(name, 0)}
@@ -125,7 +127,8 @@ def look(user: str | None) -> Found:
         found.sources = [source for source in by_source(found.at, user) if source.users]
         found.failures = fleet.failures(user)
         found.backfills = fleet.backfills(user)
-        found.graph_failures = fleet.graph_failures(user)
+        found.graph_failures = fleet.projection_failures("graph", user)
+        found.search_failures = fleet.projection_failures("search", user)
         found.rejections = fleet.rejections(user)
         found.dead_letters = {} if user else open_by_queue()
     if not found.stores["redis"]:
@@ -148,7 +151,7 @@ def _shown(found: Found) -> Iterator[RenderableType]:
     if found.pauses:
         yield Text("")
         yield from _pauses(found)
-    sections = (_failures, _graph_failures, _backfills, _rejections, _runs)
+    sections = (_failures, _graph_failures, _search_failures, _backfills, _rejections, _runs)
     for title, columns, rows in (section(found) for section in sections):
         if rows:
             yield Text("")
@@ -231,15 +234,18 @@ def _backfills(found: Found) -> _Section:
 
 
 def _graph_failures(found: Found) -> _Section:
-    columns = ("users", "why", "next try")
-    return (
-        "Why the graph lags",
-        columns,
-        [
-            [failure.users, failure.reason, _until(failure.next_try, found.at)]
-            for failure in found.graph_failures
-        ],
-    )
+    return _lagging("Why the graph lags", found.graph_failures, found.at)
+
+
+def _search_failures(found: Found) -> _Section:
+    return _lagging("Why search lags", found.search_failures, found.at)
+
+
+def _lagging(title: str, failures: list[ProjectionFailure], now: datetime) -> _Section:
+    rows: list[list[Cell]] = [
+        [one.users, one.reason, _until(one.next_try, now)] for one in failures
+    ]
+    return title, ("users", "why", "next try"), rows
 
 
 def _rejections(found: Found) -> _Section:

@@ -125,32 +125,32 @@ def rejections(user_id: str | None = None) -> list[Rejections]:
 
 
 @dataclass(frozen=True, slots=True)
-class GraphFailure:
-    """Users whose graph could not be advanced, for the same reason."""
+class ProjectionFailure:
+    """Users of whom a projection could not be advanced, for the same reason."""
 
     reason: str
     users: int
     next_try: datetime
 
 
-def graph_failures(user_id: str | None = None) -> list[GraphFailure]:
-    """Return why graphs lag behind; one that only has work to do does not fail."""
+def projection_failures(name: str, user_id: str | None = None) -> list[ProjectionFailure]:
+    """Return why a projection lags behind; one that only has work to do does not fail."""
     whose: Row = {"user_id": user_id} if user_id else {}
-    graph = "projections.graph"
+    field = f"projections.{name}"
     rows = collection(SyncState).aggregate(
         [
             {
                 "$match": {
                     **whose,
-                    f"{graph}.due_at": {"$ne": None},
-                    f"{graph}.failures": {"$gt": 0},
+                    f"{field}.due_at": {"$ne": None},
+                    f"{field}.failures": {"$gt": 0},
                 }
             },
             {
                 "$group": {
-                    "_id": f"${graph}.error",
+                    "_id": f"${field}.error",
                     "users": {"$addToSet": "$user_id"},
-                    "next_try": {"$min": f"${graph}.due_at"},
+                    "next_try": {"$min": f"${field}.due_at"},
                 }
             },
             {"$project": {"users": {"$size": "$users"}, "next_try": 1}},
@@ -158,7 +158,9 @@ def graph_failures(user_id: str | None = None) -> list[GraphFailure]:
             {"$limit": _MOST},
         ]
     )
-    return [GraphFailure(error_text(row["_id"]), row["users"], row["next_try"]) for row in rows]
+    return [
+        ProjectionFailure(error_text(row["_id"]), row["users"], row["next_try"]) for row in rows
+    ]
 
 
 def runs(user_id: str, most: int = 8) -> list[Row]:

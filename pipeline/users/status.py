@@ -68,8 +68,8 @@ class SourceStatus:
 
     `fresh` is whether the copy is within target, until `stale_at`.  `cadence` says
     how often it is looked at, `str` of it why.  `pushed_until` is set while the
-    provider pushes.  `graph_behind` counts changes that the graph has not seen;
-    `held_by` are the pauses because of which nothing of it starts.
+    provider pushes.  `graph_behind` and `search_behind` count changes that the graph and
+    search have not seen; `held_by` are the pauses because of which nothing of it starts.
     """
 
     source: str
@@ -92,6 +92,8 @@ class SourceStatus:
     rejected: int
     graph_behind: int
     graph_problem: Explanation | None
+    search_behind: int
+    search_problem: Explanation | None
     held_by: tuple[Pause, ...]
     runs: tuple[Run, ...]
 
@@ -178,7 +180,8 @@ def _states(user_id: str) -> list[Row]:
 
 def _source(state: Row, tenant_id: str, pauses: Sequence[Pause], now: datetime) -> SourceStatus:
     user_id, source = state["user_id"], state["source"]
-    graph = (state.get("projections") or {}).get("graph", {})
+    projections: Row = state.get("projections") or {}
+    graph, search = projections.get("graph", {}), projections.get("search", {})
     fresh_as_of: datetime | None = state.get("fresh_as_of")
     pushed_until: datetime | None = state.get("live_push_until")
     scopes = scopes_of(state, tenant_id)
@@ -203,6 +206,8 @@ def _source(state: Row, tenant_id: str, pauses: Sequence[Pause], now: datetime) 
         rejected=state["rejected"],
         graph_behind=state["seq"] - graph.get("seq", 0),
         graph_problem=explained(graph.get("error")),
+        search_behind=state["seq"] - search.get("seq", 0),
+        search_problem=explained(search.get("error")),
         held_by=tuple(pause for pause in pauses if pause.scope in scopes),
         runs=tuple(_runs(user_id, source)),
     )

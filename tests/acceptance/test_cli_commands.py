@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.clients import graph
 from pipeline.config import settings
 from pipeline.errors import Transient
 from pipeline.jobs import controls
+from pipeline.projections import search
 from pipeline.projections.graph import advance
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import collection
@@ -212,6 +214,19 @@ def test_status_tells_why_the_graph_lags(ada: str, sandbox: SandboxClient) -> No
     [failure] = json.loads(result.stdout)["graph_failures"]
     assert failure["users"] == 1
     assert failure["reason"] in headrace("status", ada).stdout
+
+
+def test_status_tells_why_search_lags(ada: str, setting: Callable[..., None]) -> None:
+    document("sync", ada, "google_tasks")
+    setting(SEARCH_URL=nobody("http"))
+    with pytest.raises(Transient):
+        search.advance(ada)
+    result = headrace("status", "--json")
+    assert result.exit_code == 1
+    [failure] = json.loads(result.stdout)["search_failures"]
+    assert failure["users"] == 1
+    assert "SEARCH_URL" in failure["reason"]
+    assert "Why search lags" in headrace("status", ada).stdout
 
 
 def test_status_shows_the_queues_while_mongodb_is_down(stores: None) -> None:

@@ -139,6 +139,7 @@ def told(report: dict[str, Any]) -> list[str]:
         ]
     lines = [f"Not fresh in time: {report['not_fresh']} sources of users. The first of them:"]
     for state in report["first"]:
-        why = state["error"] or state["graph_error"] or state["status"]
+        errors = (state[name] for name in ("error", "graph_error", "search_error"))
+        why = next(filter(None, errors), state["status"])
         lines.append(f"  {state['user']} {state['source']}: {why}")
     return lines

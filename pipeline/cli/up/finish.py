@@ -29,6 +29,7 @@ def summary(session: Session, stopped_by: str) -> dict[str, Any]:
         "rejected": snapshot.total("rejected"),
         "changes": snapshot.landed,
         "graph_behind": snapshot.total("lag"),
+        "search_behind": snapshot.search_behind,
         "seconds": round((snapshot.at - session.started_at).total_seconds(), 1),
         "problems": snapshot.problems,
     }
@@ -92,7 +93,7 @@ def not_fresh(session: Session) -> dict[str, Any]:
 
 
 def _why(state: dict[str, Any]) -> dict[str, Any]:
-    graph = state["projections"]["graph"]
+    graph, search = (state["projections"].get(name, {}) for name in ("graph", "search"))
     return {
         "user": state["user_id"],
         "source": state["source"],
@@ -102,4 +103,6 @@ def _why(state: dict[str, Any]) -> dict[str, Any]:
         "error": error_text(state.get("last_error")),
         "graph_behind": state["seq"] - graph.get("seq", 0),
         "graph_error": error_text(graph.get("error")),
+        "search_behind": state["seq"] - search.get("seq", 0),
+        "search_error": error_text(search.get("error")),
     }

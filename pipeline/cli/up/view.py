@@ -55,6 +55,7 @@ def plain_line(session: Session) -> str:
         f"{snapshot.landed_per_second:,.0f} changes/s",
         f"{number(sum(depth.waiting for depth in snapshot.depths.values()))} jobs wait",
         f"graph {number(snapshot.total('lag'))} behind",
+        f"search {number(snapshot.search_behind)} behind",
         *(f"{name} does not answer ({why})" for name, why in snapshot.problems.items()),
     ]
     return f"{snapshot.at:%H:%M:%S} {', '.join(parts)}"

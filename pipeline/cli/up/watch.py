@@ -57,14 +57,19 @@ class Snapshot:
         return sum(source.statuses.get(name, 0) for source in self.sources for name in statuses)
 
     @property
+    def search_behind(self) -> int:
+        """How many changes search has not seen."""
+        return sum(source.behind.get("search", 0) for source in self.sources)
+
+    @property
     def all_fresh(self) -> bool:
-        """Whether every source of every user is fresh, and the graph has all of it."""
+        """Whether every source of every user is fresh, and the graph and search have all of it."""
         known = not self.problems.get("mongodb") and self.users > 0
         return (
             known
             and self.behind_start == 0
             and self.total("fresh") == self.total("users")
-            and self.total("lag") == 0
+            and self.total("lag") == self.search_behind == 0
         )
 
 

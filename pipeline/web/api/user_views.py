@@ -105,6 +105,8 @@ class SourceView(BaseModel):
     rejected: int
     graph_behind: int = Field(description="Changes that the graph has not seen.")
     graph_trouble: Trouble | None
+    search_behind: int = Field(description="Changes that search has not seen.")
+    search_trouble: Trouble | None
     held_by: list[PauseView]
 
 
@@ -187,6 +189,7 @@ def _source(status: SourceStatus) -> SourceView:
             *("source", "status", "fresh", "fresh_as_of", "stale_at", "age_seconds"),
             *("target_seconds", "pushed_until", "pushed_at", "next_due_at", "last_attempt_at"),
             *("last_success_at", "failures", "records", "rejected", "graph_behind"),
+            "search_behind",
         ),
         cadence=CadenceView(
             **_same(cadence, "interval_seconds", "why", "changes_per_hour"), text=str(cadence)
@@ -196,6 +199,7 @@ def _source(status: SourceStatus) -> SourceView:
         if backfill is None
         else BackfillView(**_same(backfill, "done", "total", "share", "seconds_left")),
         graph_trouble=_trouble(status.graph_problem),
+        search_trouble=_trouble(status.search_problem),
         held_by=[_pause(pause) for pause in status.held_by],
     )
 

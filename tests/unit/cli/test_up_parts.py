@@ -38,10 +38,8 @@ from pipeline.queues import (
     AI_PROCESSING,
     DATA_SYNC,
     GRAPH,
-    JOBS,
     TOKEN_REFRESH,
     WEBHOOK_RENEWAL,
-    Job,
 )
 from pipeline.sandbox.outreach import SENDGRID_WEBHOOK_PUBLIC_KEY
 
@@ -81,12 +79,9 @@ def test_no_sandbox_is_started_where_the_environment_says_where_google_is(
     assert not wants_sandbox(tmp_path, demo=True)
 
 
-def test_all_queues_with_jobs_share_workers_but_those_with_workers_of_their_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    assert [family.name for family in families()] == ["worker", "worker-webhook-process"]
-    monkeypatch.setitem(JOBS, "translate", Job("translate", AI_PROCESSING))
-    shared, _, own = families()
+def test_all_queues_with_jobs_share_workers_but_those_with_workers_of_their_own() -> None:
+    shared, pushes, own = families()
+    assert (shared.name, pushes.name) == ("worker", "worker-webhook-process")
     assert shared.queues == [queue for queue in queues_with_jobs() if not queue.own_workers]
     assert {DATA_SYNC, GRAPH, WEBHOOK_RENEWAL, TOKEN_REFRESH} <= set(shared.queues)
     assert shared.threads == sum(queue.concurrency for queue in shared.queues)
@@ -100,8 +95,8 @@ def test_workers_have_their_grace_period_before_they_are_killed(
     monkeypatch.setenv("HEADRACE_DATA_DIR", str(tmp_path))
     settings.cache_clear()
     try:
-        ports = MetricsPorts({"worker": 1, "worker-webhook-process": 2}, 3)
-        worker, own, scheduler, web = children(tmp_path, {"LOG_LEVEL": "INFO"}, ports, None)
+        ports = MetricsPorts({family.name: n for n, family in enumerate(families(), 1)}, 9)
+        worker, own, *_, scheduler, web = children(tmp_path, {"LOG_LEVEL": "INFO"}, ports, None)
     finally:
         settings.cache_clear()
     assert worker.stop_timeout_seconds > 7 + 5
@@ -158,6 +153,7 @@ def test_all_is_fresh_only_when_nothing_is_missing() -> None:
     assert snapshot().all_fresh
     assert not snapshot(fresh=1).all_fresh
     assert not snapshot(lag=1).all_fresh
+    assert not snapshot(behind={"graph": 0, "search": 1}).all_fresh
     assert not snapshot(behind_start=1).all_fresh
     assert not snapshot(problems={"mongodb": "AutoReconnect"}).all_fresh
     assert not snapshot(users=0, fresh=0).all_fresh
@@ -179,10 +175,16 @@ def test_the_end_is_told_in_plain_words() -> None:
 
 def test_what_is_not_fresh_in_time_is_told_with_its_reason() -> None:
     state = {"user": "ada", "source": "google_gmail", "status": "error", "graph_error": ""}
+    state["search_error"] = ""
     refused = state | {"error": "answered 503"}
     waiting = state | {"error": "", "status": "queued"}
-    lines = told(report(stopped_by="timeout", not_fresh=2, first=[refused, waiting]))
-    assert lines[1:] == ["  ada google_gmail: answered 503", "  ada google_gmail: queued"]
+    lagging = waiting | {"search_error": "no answer at SEARCH_URL"}
+    lines = told(report(stopped_by="timeout", not_fresh=3, first=[refused, waiting, lagging]))
+    assert lines[1:] == [
+        "  ada google_gmail: answered 503",
+        "  ada google_gmail: queued",
+        "  ada google_gmail: no answer at SEARCH_URL",
+    ]
 
 
 def test_a_signal_while_servers_start_interrupts_and_a_second_one_does_not() -> None:
