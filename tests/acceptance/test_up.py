@@ -21,7 +21,8 @@ pytestmark = pytest.mark.timeout(240)
 
 ROOT = Path(__file__).parents[2]
 HEADRACE = [sys.executable, "-c", "from pipeline.cli.main import main; main()"]
-CHILDREN = {"sandbox", "worker", "worker-webhook-process", "scheduler", "web"}
+WORKERS = {"worker", "worker-ai-processing", "worker-webhook-process"}
+CHILDREN = {"sandbox", "scheduler", "web", *WORKERS}
 
 
 @pytest.fixture(scope="module")
