@@ -14,7 +14,8 @@ from unicodedata import combining, normalize
 
 #: Ideographs, kana, Thai, Lao, Khmer and Burmese are written without spaces.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}_])\w)+")
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 #: Longer ones are cut: nobody looks for them, and stores refuse terms that are too long.
 _WORD_CHARACTERS = 100
 
@@ -36,6 +37,8 @@ def words(text: str) -> Iterator[Word]:
 
 def fold(word: str) -> str:
     """Return a word as it is compared: no capitals, no marks, digits and letters as usual."""
+    if word.isascii():  # most are, and it takes a tenth of the time
+        return "".join(filter(str.isalnum, word.lower()))[:_WORD_CHARACTERS]
     apart = normalize("NFKD", word.casefold())
     bare = "".join(mark for mark in apart if not combining(mark))
     # What folding turns into more than letters and digits, such as fractions, is left out.
@@ -47,5 +50,15 @@ def line_of(*texts: str) -> str:
 
     Between two texts stands a bar, so that no phrase reaches from one into the next.
     """
-    parts = [" ".join(word.folded for word in words(text)) for text in texts]
+    parts = [" ".join(_folded(text)) for text in texts]
     return f" {' | '.join(part for part in parts if part)} "
+
+
+def _folded(text: str) -> Iterator[str]:
+    """Yield the folded words of a text; of plain ones, such as most are, much faster."""
+    if text.isascii():
+        for word in _ASCII_WORD.findall(text.lower()):
+            yield word[:_WORD_CHARACTERS]
+    else:
+        for found in words(text):
+            yield found.folded

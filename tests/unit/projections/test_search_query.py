@@ -90,6 +90,11 @@ def test_a_text_is_found_by_its_own_words(text: str) -> None:
     assert f" {' '.join(term)} " in line_of("before", text, "after")
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=300))
+def test_plain_texts_have_the_same_words_on_the_quick_path(text: str) -> None:
+    assert line_of(text).split() == [word.folded for word in words(text)]
+
+
 @given(st.text(st.characters(max_codepoint=127), max_size=60))
 def test_case_makes_no_difference_to_words(text: str) -> None:
     assert line_of(text.upper()) == line_of(text.lower())
