@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import typer
 
+from benchmarks.chaos.findings import Findings, as_document
 from benchmarks.chaos.pace import FAST, PRODUCTION
 from pipeline.cli.exits import FAILED, WrongUse
 from pipeline.cli.output import AsJson, examples, print_json
 
 _SUMMARY = "Kill, stop and restart things by a plan that a seed decides; check what came of it."
 _MOST_SEEDS = 1000
+
+FindingsT = TypeVar("FindingsT", bound=Findings)
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help=_SUMMARY)
 
@@ -89,19 +93,13 @@ def mailbox(
     the provider fails, and workers are killed. Then each staged mail is rescued and executed at
     the same time: exactly one may win.
     """
-    from benchmarks.chaos.findings import as_document
     from benchmarks.chaos.mailbox import run
     from benchmarks.chaos.mailbox.plan import make_plan
     from pipeline.cli.output import note
 
     plans = [make_plan(number, mailboxes, mails, seconds) for number in _seeds(seed)]
     verdicts = run.play_all(plans, races, note)
-    if as_json:
-        print_json(as_document(verdicts))
-    else:
-        run.print_verdicts(verdicts)
-    if not all(verdict.passed for verdict in verdicts):
-        raise typer.Exit(FAILED)
+    _tell(verdicts, run.print_verdicts, as_json=as_json)
 
 
 @app.command(
@@ -126,17 +124,52 @@ def outreach(
     campaigns are paused, contacts stopped and suppressed; workers are killed between every two
     side effects. What may have been sent and nobody knows is listed with how that stands.
     """
-    from benchmarks.chaos.findings import as_document
     from benchmarks.chaos.outreach import run
     from benchmarks.chaos.outreach.plan import make_plan
     from pipeline.cli.output import note
 
     plans = [make_plan(number, contacts, seconds, kills) for number in _seeds(seed)]
     verdicts = run.play_all(plans, note, keep=keep)
+    _tell(verdicts, run.print_verdicts, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "headrace chaos platform --seed 1..20",
+        "headrace chaos platform --seed 7 --acts 20 --seconds 20 --kills 5",
+    )
+)
+def platform(
+    seed: Annotated[str, typer.Option(help="One seed, or several: 7, 1..20.")] = "1",
+    acts: Annotated[int, typer.Option(min=1, help="Things of each kind that happen.")] = 60,
+    seconds: Annotated[float, typer.Option(min=10, help="How long all of it goes on.")] = 60,
+    kills: Annotated[int, typer.Option(min=0, help="How many workers die.")] = 10,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the logs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What is found is what the provider has, AI answers once, and no tenant sees another's.
+
+    Starts all of it on this machine with stores of its own. Items change while providers fail,
+    AI is asked of mails, threads and texts, each twice at once, a search index is rebuilt, and
+    workers are killed between every two side effects.
+    """
+    from benchmarks.chaos.platform import run
+    from benchmarks.chaos.platform.plan import make_plan
+    from pipeline.cli.output import note
+
+    plans = [make_plan(number, acts, seconds, kills) for number in _seeds(seed)]
+    verdicts = run.play_all(plans, note, keep=keep)
+    _tell(verdicts, run.print_verdicts, as_json=as_json)
+
+
+def _tell(
+    verdicts: list[FindingsT], print_verdicts: Callable[[list[FindingsT]], None], *, as_json: bool
+) -> None:
+    """Print what was found; ends with 1 if anything did not hold."""
     if as_json:
         print_json(as_document(verdicts))
     else:
-        run.print_verdicts(verdicts)
+        print_verdicts(verdicts)
     if not all(verdict.passed for verdict in verdicts):
         raise typer.Exit(FAILED)
 

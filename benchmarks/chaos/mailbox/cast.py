@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from benchmarks.chaos.mailbox.plan import RULED, Role
+from benchmarks.chaos.scenes import until
 from models import SyncState
 from pipeline.connect import connect_microsoft
 from pipeline.dispatch import send
@@ -19,8 +19,6 @@ SOURCE = "microsoft_mail"
 CATEGORY = "Chaos"
 FORWARD_TO = "elsewhere@chaos.example"
 _FOLDERS = ("Filed", "Kept")
-_PATIENCE_SECONDS = 120.0
-_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +53,6 @@ def connect_all(sandbox: SandboxClient, users: Sequence[str]) -> list[Player]:
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-def until(seen: Callable[[], bool], what: str, seconds: float = _PATIENCE_SECONDS) -> None:
-    """Wait until `seen`.  Raises TimeoutError that names `what`."""
-    deadline = time.monotonic() + seconds
-    while not seen():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not in {seconds:g} s")
-        time.sleep(_LOOK_SECONDS)
 
 
 def _count(users: Sequence[str], wanted: Row) -> int:

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from random import Random
 
-from benchmarks.chaos.mailbox.cast import Player, sender_of, until
+from benchmarks.chaos.mailbox.cast import Player, sender_of
 from benchmarks.chaos.mailbox.checking import Verdict
+from benchmarks.chaos.scenes import until
 from models import StagedEmail
 from pipeline.errors import Permanent
 from pipeline.mailbox import staging

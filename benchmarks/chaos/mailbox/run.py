@@ -14,6 +14,7 @@ from benchmarks.chaos.mailbox.checking import Verdict, at_rest, check
 from benchmarks.chaos.mailbox.plan import Plan
 from benchmarks.chaos.mailbox.playing import play
 from benchmarks.chaos.mailbox.races import race
+from benchmarks.chaos.scenes import until
 from benchmarks.web.stage import stage
 from pipeline.cli.output import console, number, table
 from pipeline.config import settings
@@ -56,12 +57,12 @@ def _play(
     log("waiting until all is at rest")
     sandbox.wait_until_quiet(_REST_SECONDS)
     # What rules do comes back as changes, whose notifications are not lost any more.
-    cast.until(lambda: at_rest(plan, _EPOCH), "the end of all acts", seconds=_REST_SECONDS)
+    until(lambda: at_rest(plan, _EPOCH), "the end of all acts", seconds=_REST_SECONDS)
     now = datetime.now(UTC)
     for user in plan.users:
         # What was lost is found by the next look; nobody waits for its hour here.
         states.request(user, cast.SOURCE)
-    cast.until(lambda: at_rest(plan, now), "rest", seconds=_REST_SECONDS)
+    until(lambda: at_rest(plan, now), "rest", seconds=_REST_SECONDS)
     verdict = check(plan, played, sandbox, players)
     log(f"{races} races of rescue and execute")
     race(verdict, sandbox, list(players.values()), races)

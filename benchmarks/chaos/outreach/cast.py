@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,7 +16,6 @@ from pipeline.sandbox.outreach.twilio_client import have_number
 from pipeline.sandbox.population import EMAIL_DOMAIN
 
 _BY = "chaos"
-_LOOK_SECONDS = 0.2
 #: Mails and text messages that each sender may send in any minute: fewer than there are.
 SENDS_PER_MINUTE = 120
 #: Whom mail is from, by provider: the sandbox knows them.  Each tenant has a number of its own.
@@ -79,15 +76,6 @@ class Cast:
     def of(self, tenant_id: str) -> list[str]:
         """Return the enrollments of a tenant."""
         return [one for one, member in self.members.items() if member.campaign.tenant == tenant_id]
-
-
-def until(seen: Callable[[], bool], what: str, seconds: float) -> None:
-    """Wait until `seen`.  Raises TimeoutError that names `what`."""
-    deadline = time.monotonic() + seconds
-    while not seen():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not in {seconds:g} s")
-        time.sleep(_LOOK_SECONDS)
 
 
 def engage(plan: Plan, sandbox: SandboxClient, zones: dict[str, str]) -> Cast:

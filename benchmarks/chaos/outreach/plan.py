@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, Literal
 
 from benchmarks.chaos.outreach.zones import CLOCKS, QUIET_END, QUIET_START
+from benchmarks.chaos.scenes import Fault
 
 #: Which kind of campaign: over SendGrid and Twilio, over SMTP, over Twilio alone.
 Kind = Literal["mixed", "smtp", "sms"]
@@ -62,16 +63,6 @@ class Act:
     campaign: int
     number: int
     lasts_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A rule of the sandbox's: of kind `kind` at `api`, at random, for the whole run."""
-
-    api: str
-    kind: str
-    probability: float
-    params: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
 
-from benchmarks.chaos import killing
+from benchmarks.chaos import killing, scenes
 from benchmarks.chaos.mailbox import troupe
 from benchmarks.chaos.outreach import cast, zones
 from benchmarks.chaos.outreach.checking import Verdict, check, unrest
@@ -18,14 +15,12 @@ from benchmarks.chaos.outreach.plan import Plan
 from benchmarks.chaos.outreach.playing import play
 from benchmarks.web.stage import Stage, stage
 from pipeline.cli.output import console, number, table
-from pipeline.config import settings
 from pipeline.sandbox.client import SandboxClient
 
 Log = Callable[[str], None]
 
 _REST_SECONDS = 240.0
 _ZONES = "zones"
-_ACTORS = "benchmarks.chaos.mortal"
 #: What an operator would not set so short: a run shall be over in minutes.
 _SETTINGS = {
     "CRON_OUTREACH": "*/2 * * * * *",
@@ -44,27 +39,12 @@ _SETTINGS = {
 
 def play_all(plans: Sequence[Plan], log: Log, *, keep: bool) -> list[Verdict]:
     """Play the plans one after the other on one stage; `keep` its folder, with all logs."""
-    before = dict(os.environ)
-    try:
-        with _folder(keep=keep) as name:
-            log(f"logs are in {name}")
-            folder = Path(name)
-            os.environ.update(_SETTINGS | {killing.FOLDER: name})
-            zones.put_up(folder / _ZONES)
-            for plan in plans:
-                _write_zones(plan, folder)
-            with stage(folder, log) as scene, troupe.running(folder, _ACTORS):
-                return [_play(plan, scene, folder, log) for plan in plans]
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        settings.cache_clear()
-
-
-def _folder(*, keep: bool) -> AbstractContextManager[str]:
-    if keep:
-        return nullcontext(mkdtemp(prefix="headrace-chaos-"))
-    return TemporaryDirectory(prefix="headrace-chaos-")
+    with scenes.workshop(_SETTINGS, log, keep=keep) as folder:
+        zones.put_up(folder / _ZONES)
+        for plan in plans:
+            _write_zones(plan, folder)
+        with stage(folder, log) as scene, troupe.running(folder, scenes.MORTAL_ACTORS):
+            return [_play(plan, scene, folder, log) for plan in plans]
 
 
 def _play(plan: Plan, scene: Stage, folder: Path, log: Log) -> Verdict:
@@ -77,7 +57,7 @@ def _play(plan: Plan, scene: Stage, folder: Path, log: Log) -> Verdict:
         f"{plan.kills} kills in {plan.seconds:g} s"
     )
     players = cast.engage(plan, sandbox, _write_zones(plan, folder))
-    _give_faults(plan, sandbox)
+    scenes.give_faults(plan.faults, plan.seed, sandbox)
     killing.Order(time.time(), plan.seconds, plan.kills).give(folder)
     cast.begin(players)
     done = play(plan, players)
@@ -106,23 +86,7 @@ def _rest(players: cast.Cast, sandbox: SandboxClient) -> list[str]:
         waiting = {"acts due": told["acts_due"], "to be told": sum(told["waiting"].values())}
         return unrest(players) | {what: count for what, count in waiting.items() if count}
 
-    try:
-        cast.until(lambda: not left(), "rest", _REST_SECONDS)
-    except TimeoutError:
-        return [f"no rest: {count} {what}" for what, count in left().items()]
-    return []
-
-
-def _give_faults(plan: Plan, sandbox: SandboxClient) -> None:
-    for fault in plan.faults:
-        sandbox.fault(
-            fault.kind,
-            match={"api": fault.api},
-            probability=fault.probability,
-            times=None,
-            params=dict(fault.params),
-            seed=plan.seed,
-        )
+    return scenes.rest(left, _REST_SECONDS)
 
 
 def print_verdicts(verdicts: list[Verdict]) -> None:
