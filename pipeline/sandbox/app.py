@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from pipeline.sandbox import calendar, gmail, people, tasks
+from pipeline.sandbox.ai.chat import Chat
 from pipeline.sandbox.batch import Batches
 from pipeline.sandbox.calls import Call, Reply
 from pipeline.sandbox.composio import Composio
@@ -129,8 +130,10 @@ def create_app(
     gate.add(microsoft.identity.methods())
     deliverer = Deliverer(store, Signer(store), faults)
     acting, sendgrid = Acting(store), SendGrid(store, faults, usage)
+    chat = Chat(faults, usage)
     control = Control(
-        *(store, grants, quotas, faults, usage, oauth, deliverer, microsoft, acting, sendgrid)
+        *(store, grants, quotas, faults, usage, oauth, deliverer, microsoft, acting, sendgrid),
+        chat,
     )
     twilio = Twilio(store, faults)
     gate.add(twilio.methods())
@@ -145,7 +148,7 @@ def create_app(
         for part in reversed(running_parts):
             await run_in_threadpool(part.stop)
 
-    provider = Route("/{path:path}", _ProviderApi(store, gate, (microsoft, sendgrid)))
+    provider = Route("/{path:path}", _ProviderApi(store, gate, (microsoft, sendgrid, chat)))
     return Starlette(routes=[*control.routes(), provider], lifespan=delivering)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import requests
 
+from pipeline.sandbox.ai.client import AiClient
 from pipeline.sandbox.microsoft.client import MicrosoftControlClient
 from pipeline.sandbox.microsoft.life.client import LifeClient
 from pipeline.sandbox.outreach.client import OutreachClient
@@ -31,7 +32,7 @@ class SandboxUser:
     total: int
 
 
-class SandboxClient(LifeClient, MicrosoftControlClient, OutreachClient):
+class SandboxClient(LifeClient, MicrosoftControlClient, OutreachClient, AiClient):
     """Talks to the sandbox at `base_url`.  Every method raises SandboxError when refused.
 
     One instance may be used by one thread at a time.

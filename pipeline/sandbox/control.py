@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from pipeline.sandbox.ai.chat import Chat
+from pipeline.sandbox.ai.control import AiControl
 from pipeline.sandbox.clock import parse_rfc3339_ms
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.fields import Fields, refuse
@@ -75,13 +77,14 @@ class Control:
         microsoft: Microsoft,
         acting: Acting,
         sendgrid: SendGrid,
+        chat: Chat,
     ) -> None:
         self._store, self._grants, self._quotas = store, grants, quotas
         self._faults, self._usage, self._oauth = faults, usage, oauth
         self._deliverer, self._pushes = deliverer, PushControl(store)
         self._microsoft = MicrosoftControl(store, microsoft)
         self._lives = LifeControl(store)
-        self._acting, self._sendgrid = acting, sendgrid
+        self._acting, self._sendgrid, self._chat = acting, sendgrid, chat
         self._settings = Settings.load(store.database)
         self._use(self._settings)
 
@@ -113,6 +116,7 @@ class Control:
             **self._lives.table(),
             **OutreachControl(self._store, self._acting).table(),
             **SendGridControl(self._sendgrid).table(),
+            **AiControl(self._chat).table(),
         }
         return [
             Route(f"/control{path}", _endpoint(handlers), methods=list(handlers))
