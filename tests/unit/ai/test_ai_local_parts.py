@@ -75,6 +75,7 @@ def test_no_text_holds_a_worker_up(text: str) -> None:
         ("a\r\nb  \n\n\n\nc", "a\nb\n\nc"),
         ("* one\n• two", "- one\n- two"),
         ("cafÃ© â€” ok", "café — ok"),
+        ("it’s “fine”", "it’s “fine”"),
         ("https://x.example/a?b=1,2&c", "https://x.example/a?b=1,2&c"),
     ],
 )

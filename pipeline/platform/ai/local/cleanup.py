@@ -115,7 +115,8 @@ def _mended(note: str, rules: tuple[_Rule, ...], counts: Counter[str]) -> str:
     import ftfy
 
     lines = note.splitlines(keepends=True)
-    fixed = [ftfy.fix_text(line) for line in lines]
+    # Quotation marks are no mistake, whatever their shape.
+    fixed = [ftfy.fix_text(line, uncurl_quotes=False) for line in lines]
     broken = sum(a.strip() != b.strip() for a, b in zip(lines, fixed, strict=True))
     cleaned = "".join(fixed).strip()
     made = [("encoding", broken)]
