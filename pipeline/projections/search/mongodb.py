@@ -27,6 +27,8 @@ _TITLE_WEIGHT = 4
 #: How long it is remembered which version was deleted.
 _TOMBSTONE_SECONDS = int(timedelta(days=1).total_seconds())
 _DUPLICATE_KEY = 11000
+#: A word that is in so many documents of a tenant tells little.
+_VERY_MANY = 1000
 _INDEXES = (
     IndexModel(
         [("tenant_id", ASCENDING), ("title_line", TEXT), ("line", TEXT)],
@@ -72,11 +74,11 @@ class MongoDBSearch:
 
     def find(self, query: Query) -> Matches:
         """Let the text index find and rate what has any of the words, and keep what has all."""
-        wanted = _filter(query)
         index = self.current()
         if index is None:
             return Matches(0, [])
         rows = _rows(index)
+        wanted = _filter(query, _telling(rows, query))
         score: Row = {"$meta": "textScore"}
         found = rows.find(wanted, {**_READ, "score": score})
         page = found.sort([("score", score), ("at", DESCENDING), ("_id", ASCENDING)])
@@ -156,10 +158,27 @@ def _row(change: Change, now: datetime) -> Row:
     return base | change.document.as_row()
 
 
-def _filter(query: Query) -> Row:
+def _telling(rows: Collection[Row], query: Query) -> list[str]:
+    """Return the words that tell most: without those that are in very many documents, unless
+    all are.
+
+    The text index reads, and rates, each document that has any of the words that it is given.
+    """
+    given = sorted(query.wanted.folded)
+    if len(given) == 1:
+        return given
+
+    def is_rare(word: str) -> bool:
+        has = {"tenant_id": query.tenant_id, "$text": {"$search": word}}
+        return rows.count_documents(has, limit=_VERY_MANY) < _VERY_MANY
+
+    return list(filter(is_rare, given)) or given
+
+
+def _filter(query: Query, words: list[str]) -> Row:
     wanted: Row = {
         "tenant_id": query.tenant_id,
-        "$text": {"$search": " ".join(sorted(query.wanted.folded))},
+        "$text": {"$search": " ".join(words)},
         "$and": [{"line": _has(term)} for term in query.wanted.required]
         + [{"line": {"$not": _has(term)}} for term in query.wanted.excluded],
     }

@@ -251,3 +251,13 @@ def test_very_long_texts_and_strange_ones_are_taken(shelf: Shelf) -> None:
     assert shelf.found("end") == ["a"]
     assert shelf.found("fin") == ["a"]
     assert shelf.found("standup") == ["b" * 1024]
+
+
+def test_a_rare_word_is_found_beside_one_that_is_everywhere(shelf: Shelf) -> None:
+    documents = [made(f"n{n}", title="everywhere", body="rare" * (n == 7)) for n in range(1100)]
+    changes = [Change(one.id, one.user_id, 1, one) for one in documents]
+    shelf.store.write(changes, shelf.index)
+    assert shelf.found("everywhere rare") == shelf.found("rare everywhere") == ["n7"]
+    assert shelf.found("everywhere nowhere") == []
+    assert len(shelf.found('"everywhere" -rare')) == 20
+    assert shelf.store.find(Query("acme", parse("everywhere"))).total == 1100
