@@ -70,6 +70,7 @@ COMMANDS = (
         "Campaigns: contacts, senders, what is sent, timelines.",
         LOOK,
     ),
+    Lazy("ai", "pipeline.cli.ai.command:app", "Ask AI; see what it answered and took.", LOOK),
     Lazy("verify", "pipeline.cli.verify:app", "Compare the copies with the truth.", LOOK),
     Lazy(
         "doctor", "pipeline.cli.doctor.command:app", "What is wrong here, and how to mend it.", LOOK

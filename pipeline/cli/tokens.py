@@ -47,9 +47,10 @@ def create(
     scopes: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: users:read, users:write, syncs:write, jobs:read, jobs:write, "
-            "dead_letters:read, dead_letters:write, mailboxes:read, mailboxes:reveal, "
-            "mailboxes:write, outreach:read, outreach:reveal, outreach:write."
+            help="Comma-separated: users:read, users:write, syncs:write, ai:read, "
+            "ai:write, jobs:read, jobs:write, dead_letters:read, dead_letters:write, "
+            "mailboxes:read, mailboxes:reveal, mailboxes:write, "
+            "outreach:read, outreach:reveal, outreach:write."
         ),
     ],
     days: Annotated[

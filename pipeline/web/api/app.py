@@ -13,7 +13,16 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from pipeline.errors import HeadraceError
-from pipeline.web.api import dead_letters, jobs, mailboxes, outreach, status, user_actions, users
+from pipeline.web.api import (
+    ai,
+    dead_letters,
+    jobs,
+    mailboxes,
+    outreach,
+    status,
+    user_actions,
+    users,
+)
 from pipeline.web.api.common import known_queries
 from pipeline.web.api.edge import Edge
 from pipeline.web.api.problems import Problem, documented
@@ -96,7 +105,7 @@ def make_api() -> FastAPI:
     )
     for part in (users, user_actions, status, jobs, dead_letters):
         api.include_router(part.router)
-    for router in (*mailboxes.routers, *outreach.routers):
+    for router in (*mailboxes.routers, *outreach.routers, *ai.routers):
         api.include_router(router)
     api.add_middleware(Edge)
     api.add_middleware(KeepSlashes)  # the outermost: what is inside sees one path

@@ -25,10 +25,13 @@ USUAL = Expected("application/json", 64 * 1024)
 PLAN = Expected("application/json", 5 * 2**20)
 #: Contacts: what is longer is for `headrace outreach contacts import`, or comes in parts.
 CONTACTS = Expected("text/csv", 10 * 2**20)
+#: The longest text of AI, in characters that JSON escapes with six bytes each.
+AI_TEXT = Expected("application/json", 2**20)
 _OUTREACH = r"/tenants/[^/]+/outreach"
 _OTHERS = (
     (re.compile(f"{_OUTREACH}/contact-imports"), CONTACTS),
     (re.compile(f"{_OUTREACH}/(plan-checks|campaigns/[^/]+/plans)"), PLAN),
+    (re.compile("/ai/requests"), AI_TEXT),
 )
 
 

@@ -36,9 +36,17 @@ PATTERNS, RULES, STAGED, ENTRIES = (
     [f"{FIRST_ID + 3 * kind + number:024x}" for number in range(3)] for kind in range(4)
 )
 #: Where the document cannot say all: an id in it may not be printable, a cursor not of this
-#: list, a return address not of an origin that is set, a queue in a search not in the table.
-MORE_THAN_THE_SCHEMA = ("PUT /users/{user_id}", "POST /users/{user_id}/connect-links")
-LISTS = ("GET /users", "GET /jobs", "GET /mailboxes")
+#: list, a return address not of an origin that is set, a queue in a search not in the table,
+#: a tenant not given, the content of AI too short.
+MORE_THAN_THE_SCHEMA = (
+    "PUT /users/{user_id}",
+    "POST /users/{user_id}/connect-links",
+    "POST /ai/requests",
+    "GET /ai/requests/{request_id}",
+    "POST /ai/requests/{request_id}/retries",
+    "GET /ai/usage",
+)
+LISTS = ("GET /users", "GET /jobs", "GET /mailboxes", "GET /ai/requests")
 #: What is set is checked by the models, which know more than the document can say: that a
 #: domain is one, that a folder is there.
 CHECKED_BY_MODELS = (
