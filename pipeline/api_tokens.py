@@ -20,6 +20,7 @@ SCOPES = {
     "users:read": "List users, and see how fresh their copies are.",
     "users:write": "Create, connect, disconnect, pause, resume and erase users.",
     "syncs:write": "Sync a user now.",
+    "search:read": "Find records by their words, and see titles, parts of texts and people.",
     "ai:read": "See what AI was asked and answered, and what that took.",
     "ai:write": "Ask AI for summaries, translations, categories and the like.",
     "jobs:read": "Find jobs, and see what became of them.",

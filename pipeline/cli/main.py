@@ -70,6 +70,7 @@ COMMANDS = (
         "Campaigns: contacts, senders, what is sent, timelines.",
         LOOK,
     ),
+    Lazy("search", "pipeline.cli.search:app", "Find records by their words; its index.", LOOK),
     Lazy("ai", "pipeline.cli.ai.command:app", "Ask AI; see what it answered and took.", LOOK),
     Lazy("verify", "pipeline.cli.verify:app", "Compare the copies with the truth.", LOOK),
     Lazy(

@@ -47,7 +47,7 @@ def create(
     scopes: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: users:read, users:write, syncs:write, ai:read, "
+            help="Comma-separated: users:read, users:write, syncs:write, search:read, ai:read, "
             "ai:write, jobs:read, jobs:write, dead_letters:read, dead_letters:write, "
             "mailboxes:read, mailboxes:reveal, mailboxes:write, "
             "outreach:read, outreach:reveal, outreach:write."

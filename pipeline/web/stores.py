@@ -20,16 +20,22 @@ import pymongo
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
+from pipeline.config import settings
 from pipeline.errors import HeadraceError, Misconfigured, Transient
 from pipeline.probes import PROBES
+from pipeline.projections import search
 from pipeline.stores import impatience
 
 T = TypeVar("T")
-Store = Literal["mongodb", "redis", "graph"]
-STORES: tuple[Store, ...] = ("mongodb", "redis", "graph")
+Store = Literal["mongodb", "redis", "graph", "search"]
 
 #: What a person is told that a store is.
-NAMES: dict[str, str] = {"mongodb": "MongoDB", "redis": "Redis", "graph": "The graph"}
+NAMES: dict[str, str] = {
+    "mongodb": "MongoDB",
+    "redis": "Redis",
+    "graph": "The graph",
+    "search": "The search store",
+}
 #: What the errors of a store are.
 FAILURES = (RedisError, PyMongoError, Transient, Misconfigured)
 
@@ -39,6 +45,17 @@ PROBE_SECONDS = 5.0
 PATIENCE_SECONDS = 5.0
 #: Pieces whose last good value is kept for the time that a store is down.
 _MOST_KEPT = 200
+
+
+def used() -> tuple[Store, ...]:
+    """Return the stores that there are: one of its own for search only with SEARCH_URL."""
+    own = search_store()
+    return ("mongodb", "redis", "graph", *(() if own == "mongodb" else (own,)))
+
+
+def search_store() -> Store:
+    """Return in which store searches look."""
+    return "search" if settings().search_url.get_secret_value() else "mongodb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +132,9 @@ class Prober:
                 self._asking.release()
 
     def _ask(self) -> None:
-        with ThreadPoolExecutor(max_workers=len(STORES)) as pool:
-            asked = [(store, pool.submit(_probed, store)) for store in STORES]
+        stores = used()
+        with ThreadPoolExecutor(max_workers=len(stores)) as pool:
+            asked = [(store, pool.submit(_probed, store)) for store in stores]
             self._health = {store: self._judged(store, *a.result()) for store, a in asked}
         self._asked_at = time.monotonic()
 
@@ -130,10 +148,18 @@ class Prober:
 def _probed(store: Store) -> tuple[str, float]:
     started = time.monotonic()
     try:
-        problem = PROBES[store]() or ""
+        problem = _asked(store)
     except HeadraceError as error:
         problem = str(error)
     return problem, (time.monotonic() - started) * 1000
+
+
+def _asked(store: Store) -> str:
+    """Return what is wrong with a store, or raise it; empty if nothing is."""
+    if store == "search":
+        search.ping()
+        return ""
+    return PROBES[store]() or ""
 
 
 @cache

@@ -10,7 +10,7 @@ status(), ping()              which store it is, how much is in it; whether it a
 
 from pipeline.projections.search.advance import follower, rebuild_user, wipe
 from pipeline.projections.search.documents import KINDS
-from pipeline.projections.search.finding import Found, Hit, find
+from pipeline.projections.search.finding import Found, Hit, find, next_offset
 from pipeline.projections.search.highlight import Segment
 from pipeline.projections.search.rebuilding import begin as begin_rebuild
 from pipeline.projections.search.rebuilding import carry_on
@@ -35,6 +35,7 @@ __all__ = [
     "find",
     "lag",
     "lagging",
+    "next_offset",
     "ping",
     "rebuild",
     "rebuild_user",

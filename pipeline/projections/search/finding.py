@@ -46,6 +46,12 @@ class Found:
     hits: list[Hit]
 
 
+def next_offset(total: int, offset: int, limit: int) -> int | None:
+    """Return where the page after this one begins; None if this is the last that is shown."""
+    after = offset + limit
+    return after if after < min(total, MOST_OFFSET - limit + 1) else None
+
+
 def find(
     tenant_id: str,
     text: str,

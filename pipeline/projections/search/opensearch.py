@@ -55,6 +55,8 @@ _CONNECTIONS = 20
 #: The name of a field in the reason of a refusal, the rest of which may quote its value.
 _FIELD = re.compile(r"(?:field|introduction of) \[([\w.]+)\]")
 _RETRY_SECONDS = 5.0
+#: A person waits for the answer to whether it is there.
+_PING_SECONDS = 5.0
 
 
 class OpenSearchStore:
@@ -156,8 +158,9 @@ class OpenSearchStore:
         _ask(lambda: _client().indices.delete(index=index, params={"ignore_unavailable": "true"}))
 
     def ping(self) -> None:
-        """Ask who is there."""
-        _ask(lambda: _client().info())
+        """Ask who is there; whoever does waits for no more than a few seconds."""
+        patience = min(_PING_SECONDS, settings().search_timeout_seconds)
+        _ask(lambda: _client().info(params={"request_timeout": patience}))
 
     def _behind_alias(self) -> list[str]:
         try:

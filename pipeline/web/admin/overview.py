@@ -20,7 +20,7 @@ from pipeline.web import samples
 from pipeline.web.admin.verdict import LATE_TICK_SECONDS, verdict
 from pipeline.web.pages import Visit, page
 from pipeline.web.remembered import Remembered
-from pipeline.web.stores import STORES, Part, part, prober
+from pipeline.web.stores import Part, part, prober, used
 
 #: How old figures over all users may be; counting them takes tens of milliseconds.
 _FLEET_SECONDS = 5.0
@@ -72,7 +72,7 @@ def _read(visit: Visit) -> Mapping[str, Any]:
         "letters": part("mongodb", _letters.get, keep="overview letters"),
         "connections": _by_status(part("mongodb", _connections.get, keep="overview connections")),
         "quotas": _by_provider(part("redis", use, keep="overview quotas")),
-        "stores": [prober().health()[name] for name in STORES],
+        "stores": [prober().health()[name] for name in used()],
         "memory": part("redis", _memory, keep="overview memory"),
         "plans": plans,
         "overdue": {p.schedule.name: overdue_seconds(p, visit.now) for p in plans.value or []},

@@ -48,6 +48,7 @@ def _read(visit: Visit) -> Mapping[str, Any]:
         "tried": part("redis", lambda: dry_runs.tried(user_id, sources)),
         "lasting": list(_PAUSES.items()),
         "mailbox_url": f"/admin/mailboxes/{segment(mailbox['_id'])}" if mailbox else "",
+        "search_url": f"/admin/search?user={segment(user_id)}",
         "jobs_url": f"/admin/jobs?q={segment(jobs)}",
         "failed_url": f"/admin/jobs?state=failed&q={segment(jobs)}",
         "subscriptions_url": f"/admin/subscriptions?user={segment(user_id)}",

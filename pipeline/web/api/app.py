@@ -19,6 +19,7 @@ from pipeline.web.api import (
     jobs,
     mailboxes,
     outreach,
+    search,
     status,
     user_actions,
     users,
@@ -30,7 +31,7 @@ from pipeline.web.api.refusals import refused
 from pipeline.web.paths import KeepSlashes
 
 _DESCRIPTION = """\
-For programs: users and their connections, syncs, mailboxes, outreach, jobs and dead letters.
+For programs: users and their connections, syncs, search, mailboxes, outreach, jobs, dead letters.
 
 Send `Authorization: Bearer hr_…`; `headrace tokens create` makes a token. Every refusal is a
 problem document (RFC 9457). Lists come in pages: give `next` as `cursor`. Times are UTC.
@@ -103,7 +104,7 @@ def make_api() -> FastAPI:
             refused,
         ),
     )
-    for part in (users, user_actions, status, jobs, dead_letters):
+    for part in (users, user_actions, search, status, jobs, dead_letters):
         api.include_router(part.router)
     for router in (*mailboxes.routers, *outreach.routers, *ai.routers):
         api.include_router(router)

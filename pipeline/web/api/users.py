@@ -91,6 +91,24 @@ def known_user(caller: Caller, user_id: str) -> Row:
     return user
 
 
+def tenant_of(caller: Caller, tenant_id: str | None, user_id: str | None) -> str:
+    """Return whose records are meant: a user says the tenant, too.
+
+    Raises Refused 404 for what `caller` may not know of, 422 if nothing says a tenant.
+    """
+    if user_id is not None:
+        of_user: str = known_user(caller, user_id).get("tenant_id") or DEFAULT_TENANT
+        if tenant_id not in (None, of_user):
+            raise not_found("such user of this tenant")
+        return of_user
+    chosen = tenant_id or caller.tenant_id
+    if chosen is None:
+        raise invalid("tenant_id", "is missing", "give it: this token is for all tenants")
+    if not caller.knows(chosen):
+        raise not_found("such tenant")
+    return chosen
+
+
 def _status(caller: Caller, user_id: str) -> UserStatus:
     known_user(caller, user_id)
     status = status_of(user_id)

@@ -46,7 +46,7 @@ MORE_THAN_THE_SCHEMA = (
     "POST /ai/requests/{request_id}/retries",
     "GET /ai/usage",
 )
-LISTS = ("GET /users", "GET /jobs", "GET /mailboxes", "GET /ai/requests")
+LISTS = ("GET /users", "GET /jobs", "GET /mailboxes", "GET /search", "GET /ai/requests")
 #: What is set is checked by the models, which know more than the document can say: that a
 #: domain is one, that a folder is there.
 CHECKED_BY_MODELS = (
