@@ -25,6 +25,7 @@ from pipeline.web.access.bodies import BodyLimit
 from pipeline.web.access.headers import SecurityHeaders, headers_for
 from pipeline.web.access.middleware import SameOrigin, SignedIn
 from pipeline.web.admin import (
+    ai,
     audit,
     dead_letters,
     job,
@@ -63,6 +64,7 @@ _PARTS = (
     search,
     mailboxes,
     outreach,
+    ai,
     schedules,
     workers,
     subscriptions,
