@@ -91,7 +91,7 @@ def known_user(caller: Caller, user_id: str) -> Row:
     return user
 
 
-def tenant_of(caller: Caller, tenant_id: str | None, user_id: str | None) -> str:
+def tenant_of(caller: Caller, tenant_id: str | None, user_id: str | None = None) -> str:
     """Return whose records are meant: a user says the tenant, too.
 
     Raises Refused 404 for what `caller` may not know of, 422 if nothing says a tenant.

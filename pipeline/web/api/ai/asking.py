@@ -8,10 +8,11 @@ from fastapi import APIRouter, Body, Request, Response
 from pydantic import Field
 
 from pipeline.platform import ai
-from pipeline.web.api.ai.common import RequestId, TenantId, Writes, request_of, tenant_of
+from pipeline.web.api.ai.common import RequestId, TenantId, Writes, request_of
 from pipeline.web.api.ai.views import Entity, RequestView, request_view
 from pipeline.web.api.common import PRINTABLE, Payload, acting, stores
 from pipeline.web.api.problems import documented
+from pipeline.web.api.users import tenant_of
 
 router = APIRouter(prefix="/ai/requests", tags=["ai"], dependencies=[stores("mongodb", "redis")])
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from models.ai import AI_STATUSES, AI_TYPES
 from pipeline.places import Place
 from pipeline.platform import ai
-from pipeline.web.api.ai.common import Reads, RequestId, TenantId, request_of, tenant_of
+from pipeline.web.api.ai.common import Reads, RequestId, TenantId, request_of
 from pipeline.web.api.ai.views import (
     Kind,
     QuotaView,
@@ -25,6 +25,7 @@ from pipeline.web.api.ai.views import (
 )
 from pipeline.web.api.common import PRINTABLE, Limit, cursor, require, stores
 from pipeline.web.api.problems import documented, invalid
+from pipeline.web.api.users import tenant_of
 
 router = APIRouter(prefix="/ai", tags=["ai"], dependencies=[stores("mongodb")])
 
