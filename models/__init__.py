@@ -7,6 +7,7 @@ from models.api_token import ApiToken
 from models.audit_log import AuditLog
 from models.connection import Connection, EncryptedValue, KeyCheck
 from models.dead_letter import DeadLetter
+from models.email import EmailDelivery, EmailTemplate
 from models.email_event import EmailEvent, SeenMail
 from models.erasure import Erasure
 from models.execution import Execution
@@ -73,6 +74,8 @@ ALL = (
     SearchRebuild,
     AiRequest,
     AiUsage,
+    EmailTemplate,
+    EmailDelivery,
     *OUTREACH,
 )
 
@@ -91,7 +94,9 @@ __all__ = [
     "Contact",
     "ContactImport",
     "DeadLetter",
+    "EmailDelivery",
     "EmailEvent",
+    "EmailTemplate",
     "EncryptedValue",
     "Enrollment",
     "EnrollmentTransition",

@@ -28,7 +28,10 @@ class RelatedEntity(EmbeddedDocument):
 
 
 class Notification(Document):
-    """One thing that a user is told, once: `key` is what makes it so."""
+    """One thing that a user is told, once: `key` is what makes it so.
+
+    `mail_due_at` is there until it was decided whether it is mailed, too.
+    """
 
     user_id = StringField(required=True)
     tenant_id = StringField(required=True)
@@ -43,6 +46,7 @@ class Notification(Document):
     created_at = DateTimeField(required=True)
     updated_at = DateTimeField(required=True)
     expires_at = DateTimeField(required=True)
+    mail_due_at = DateTimeField()
 
     meta = {  # noqa: RUF012
         "collection": "notifications",
@@ -51,5 +55,6 @@ class Notification(Document):
             ("user_id", "is_read", "-created_at"),
             {"fields": ["user_id", "key"], "unique": True},
             {"fields": ["expires_at"], "expireAfterSeconds": 0},
+            {"fields": ["mail_due_at"], "sparse": True},
         ],
     }

@@ -1,5 +1,6 @@
 """A person whose data is kept, and what they have set."""
 
+import re
 from zoneinfo import ZoneInfo
 
 from mongoengine import (
@@ -9,6 +10,7 @@ from mongoengine import (
     EmbeddedDocument,
     EmbeddedDocumentField,
     IntField,
+    MapField,
     StringField,
     ValidationError,
 )
@@ -16,6 +18,8 @@ from mongoengine import (
 #: The tenant of users that nobody has given one.
 DEFAULT_TENANT = "default"
 USER_ROLES = ("admin", "user")
+EMAIL_MODES = ("instant", "digest", "off")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 def _check_time_zone(name: str) -> None:
@@ -44,6 +48,30 @@ class Preferences(EmbeddedDocument):
     contacts_folder_id = StringField()
 
 
+def _check_clock(text: str) -> None:
+    """Refuse what is no time of day."""
+    if not _CLOCK.fullmatch(text):
+        raise ValidationError("expected a time such as 22:30")
+
+
+class EmailPreferences(EmbeddedDocument):
+    """Which mail a user gets, and when.
+
+    `modes` says of a type of notification whether it is sent at once (`instant`), with what is
+    told once a day (`digest`), or never (`off`); one that is not named is `default_mode`.  From
+    `quiet_start` up to `quiet_end`, by the user's clock, nothing is sent but what is urgent: it
+    waits.  The digest is made at the whole hour `digest_hour`, unless `digest` is off.
+    """
+
+    enabled = BooleanField(default=True)
+    default_mode = StringField(default="digest", choices=EMAIL_MODES)
+    modes = MapField(StringField(choices=EMAIL_MODES))
+    quiet_start = StringField(default="22:00", validation=_check_clock)
+    quiet_end = StringField(default="07:00", validation=_check_clock)
+    digest = BooleanField(default=True)
+    digest_hour = IntField(default=8, min_value=0, max_value=23)
+
+
 class PatternSettings(EmbeddedDocument):
     """When a habit is sure enough to be suggested.  Thresholds are confidences in percent."""
 
@@ -60,7 +88,8 @@ class User(Document):
 
     `email` is in lower case, and `microsoft_id` Microsoft's id of the person; both are
     known once a mailbox was connected.  Nothing is synced, learnt or done for a user
-    who is not `is_active`.  `invited_by` is another user's id.
+    who is not `is_active`.  `invited_by` is another user's id.  `digest_due_at` is when the
+    next digest is to be made; nobody has looked yet if there is none.
     """
 
     id = StringField(primary_key=True, max_length=200)
@@ -72,6 +101,8 @@ class User(Document):
     is_active = BooleanField(default=True)
     preferences = EmbeddedDocumentField(Preferences, default=Preferences)
     pattern_settings = EmbeddedDocumentField(PatternSettings, default=PatternSettings)
+    email_preferences = EmbeddedDocumentField(EmailPreferences, default=EmailPreferences)
+    digest_due_at = DateTimeField()
     last_login_at = DateTimeField()
     invited_by = StringField()
     created_at = DateTimeField(required=True)
@@ -82,6 +113,7 @@ class User(Document):
         "auto_create_index": False,
         "indexes": [
             ("tenant_id", "id"),
+            {"fields": ["digest_due_at"], "sparse": True},
             {
                 "fields": ["email"],
                 "unique": True,

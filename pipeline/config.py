@@ -7,6 +7,7 @@ A setting comes from the environment, else from `.headrace/env`, which
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -37,6 +38,12 @@ def _origins(text: str) -> str:
         parts = urlsplit(origin)
         if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
             raise ValueError(f"{origin!r} is not an origin such as https://app.example")
+    return text
+
+
+def _address(text: str) -> str:
+    if text and not re.fullmatch(r"[!-?A-~]+@[A-Za-z0-9.-]+", text):
+        raise ValueError("expected an address such as headrace@example.com")
     return text
 
 
@@ -143,6 +150,16 @@ class Settings(BaseSettings):
     """Mail server of senders that have none, `smtp[s]://user:password@host:port`."""
     smtp_hosts: str = ""
     """Other mail servers that senders may name, `host` or `host:port`, comma-separated."""
+    email_from: Annotated[str, AfterValidator(_address)] = ""
+    """Address that mail to users is from, by SMTP_URL; empty: such mail waits until it is set."""
+    email_from_name: str = "Headrace"
+    """Name beside that address."""
+    email_lease_seconds: Annotated[float, Field(ge=2)] = 120
+    """A mail whose worker has been silent for so long may have been sent: it is not sent again."""
+    email_delivery_retention_days: Days = 90
+    """How long it is kept what mail users got."""
+    cron_email: str = "* * * * *"
+    """When mail that is due, and users whose digest is, are looked for (cron, UTC)."""
     provider_timeout_seconds: Seconds = 30
     """Longest silence of a provider before a call counts as failed."""
 

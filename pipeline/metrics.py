@@ -93,6 +93,12 @@ AI_QUOTA_REFUSALS = Counter(
     "tokens_minute, tokens_day.",
     ["quota"],
 )
+EMAILS = Counter(
+    "headrace_emails_total",
+    "What became of mail to users, each time it was tried: sent, deferred, skipped, failed, "
+    "unknown.",
+    ["template", "outcome"],
+)
 JOBS_ENQUEUED = Counter(
     "headrace_jobs_enqueued_total",
     "Jobs that were sent, by result: created, or duplicate of one that waits, is delayed or runs.",

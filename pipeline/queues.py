@@ -280,6 +280,10 @@ JOBS: dict[str, Job] = {
         Job("sweep_deliveries", WEBHOOK_PROCESS),
         Job("find_ai", AI_PROCESSING),
         Job("run_ai", AI_PROCESSING, ("request_id",)),
+        Job("find_emails", EMAIL),
+        Job("send_email", EMAIL, ("delivery_id",)),
+        Job("mail_notification", EMAIL, ("notification_id",)),
+        Job("make_digest", EMAIL, ("user_id",)),
         Job("advance_search", INDEXING, ("user_id",), rerun=True),
         Job("rebuild_search", INDEXING, ("rebuild_id",)),
     )

@@ -33,6 +33,7 @@ SCHEDULES = (
     Schedule("outreach-deliveries", "sweep_deliveries", "cron_outreach"),
     Schedule("outreach-replies", "find_replies", "cron_outreach"),
     Schedule("ai", "find_ai", "cron_ai"),
+    Schedule("email", "find_emails", "cron_email"),
 )
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")

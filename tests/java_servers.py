@@ -80,7 +80,7 @@ def _require_java() -> None:
 
 
 def _start(name: str, run: Path) -> int:
-    port, folder = _free_port(), run / name
+    port, folder = free_port(), run / name
     (folder / "config").mkdir(parents=True)
     command = ["java", *_JVM, "-cp", f"{fetch(name)}/*", str(_HERE / name / "Server.java")]
     # The process that has started all others of this run.
@@ -104,7 +104,8 @@ def _start(name: str, run: Path) -> int:
     return port
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,7 +1,11 @@
-"""What users are told: each thing once, by its key."""
+"""What users are told: each thing once, by its key.
+
+Those who want to be told by mail are, by the jobs of the email queue.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,10 +13,14 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo import DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
+from redis.exceptions import RedisError
 
 from models import DEFAULT_TENANT, Notification, User
+from pipeline import dispatch
 from pipeline.config import settings
 from pipeline.stores import Row, collection
+
+logger = logging.getLogger(__name__)
 
 #: What a notification may be about: its kind and id.
 Related = tuple[str, str]
@@ -36,7 +44,18 @@ def notify(
     if tenant_id is None:
         return False
     row = _row(tenant_id, kind, title, message, related, priority)
-    return _insert({"user_id": user_id, "key": key}, row)
+    made = _insert({"user_id": user_id, "key": key}, row)
+    if made is not None:
+        _nudge(made, tenant_id)
+    return made is not None
+
+
+def _nudge(notification_id: str, tenant_id: str) -> None:
+    """Have it be mailed at once; without Redis the next tick does it."""
+    try:
+        dispatch.send("mail_notification", notification_id, tenant_id=tenant_id)
+    except RedisError as error:
+        logger.warning("nudge failed", extra={"reason": type(error).__name__})
 
 
 def retell(
@@ -114,6 +133,7 @@ def _row(
         "created_at": now,
         "updated_at": now,
         "expires_at": now + timedelta(days=settings().notification_retention_days),
+        "mail_due_at": now,
     }
     if related:
         row["related_entity"] = {"entity_type": related[0], "entity_id": related[1]}
@@ -126,11 +146,13 @@ def _tenant_of(user_id: str) -> str | None:
     return None if user is None else str(user.get("tenant_id") or DEFAULT_TENANT)
 
 
-def _insert(wanted: Row, row: Row) -> bool:
+def _insert(wanted: Row, row: Row) -> str | None:
+    """Return the id of a new notification; None if there is one of that key."""
+    fresh = {"_id": ObjectId(), **row}
     try:
         before = collection(Notification).find_one_and_update(
-            wanted, {"$setOnInsert": row}, upsert=True, return_document=ReturnDocument.BEFORE
+            wanted, {"$setOnInsert": fresh}, upsert=True, return_document=ReturnDocument.BEFORE
         )
     except DuplicateKeyError:  # somebody else told it just now
-        return False
-    return before is None
+        return None
+    return str(fresh["_id"]) if before is None else None

@@ -20,8 +20,8 @@ from pipeline.config import settings
 from pipeline.errors import Permanent
 from pipeline.outreach import decisions
 from pipeline.outreach.batches import Batch, Walk
-from pipeline.outreach.quiet_hours import zone_of
 from pipeline.outreach.stepping import position
+from pipeline.quiet_hours import zone_of
 from pipeline.stores import Row, collection
 
 #: Messages of which it is open what became of them: a send of theirs is neither made nor canceled.

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from pipeline.outreach.plans import STOP, TIMER_EVENTS, Node, Plan, Transition, durations
-from pipeline.outreach.quiet_hours import quiet_until
+from pipeline.quiet_hours import quiet_until
 
 #: Events that end it where the plan has no transition for them.
 ENDING = ("bounced", "spam_report", "unsubscribed", "replied")

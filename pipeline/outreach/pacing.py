@@ -24,8 +24,8 @@ from pipeline.jobs.reading import depth
 from pipeline.jobs.sending import Send
 from pipeline.outreach import actions, budgets, plans
 from pipeline.outreach.promoting import SENDER_DUE, horizon, nudge_settling, seconds_until
-from pipeline.outreach.quiet_hours import quiet_until
 from pipeline.queues import OUTREACH_SEND
+from pipeline.quiet_hours import quiet_until
 from pipeline.stores import Row, collection
 from pipeline.words import counted
 

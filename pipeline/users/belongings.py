@@ -10,6 +10,7 @@ from models import (
     AiUsage,
     Connection,
     DeadLetter,
+    EmailDelivery,
     EmailEvent,
     Execution,
     MailAudit,
@@ -113,6 +114,7 @@ def _mail_of(user_id: str) -> list[_Kind]:
         ("seen mails", SeenMail, whose),
         ("mail audit rows", MailAudit, whose),
         ("notifications", Notification, whose),
+        ("mails to the user", EmailDelivery, whose),
     ]
 
 

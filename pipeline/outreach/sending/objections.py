@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from models.outreach import ACTION_OPEN
-from pipeline.outreach import quiet_hours, suppressions
+from pipeline import quiet_hours
+from pipeline.outreach import suppressions
 from pipeline.outreach.sending.errand import Errand
 
 #: How often it is looked whether a pause is over, or a sender may send again.

@@ -22,8 +22,8 @@ from pipeline.limits import budgets
 from pipeline.limits.budgets import Budget
 from pipeline.outreach import plans
 from pipeline.outreach.budgets import words
-from pipeline.outreach.quiet_hours import next_allowed
 from pipeline.outreach.sending.objections import QUIET_MARGIN
+from pipeline.quiet_hours import next_allowed
 from pipeline.stores import Row, collection, redis_client
 
 #: Of what waits for a domain so much is put off at a time.

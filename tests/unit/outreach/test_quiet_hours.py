@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import Permanent
 from pipeline.outreach.plans import Quiet
-from pipeline.outreach.quiet_hours import next_allowed, quiet_until
+from pipeline.quiet_hours import next_allowed, quiet_until
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 #: Clocks that do odd things: half hours, a lost day, two hours at once, back for a month.

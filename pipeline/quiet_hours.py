@@ -1,4 +1,4 @@
-"""Quiet hours: when the wall clock of a contact forbids to send, whatever that clock does.
+"""Quiet hours: when the wall clock of a person forbids to send, whatever that clock does.
 
 A clock that is put forward or back can end quiet hours early, begin them late, or pass through
 them twice.  So no time of day is ever turned into an instant: from an instant we go on as the
@@ -9,14 +9,23 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from pipeline.errors import Permanent
-from pipeline.outreach.plans import Quiet
 
 _DAY = timedelta(days=1)
 #: No place has changed its clock twice within this.
 _PROBE = timedelta(hours=1)
+
+
+class Quiet(Protocol):
+    """Hours of the wall clock, from `start` up to `end`; the same time twice is none."""
+
+    @property
+    def start(self) -> time: ...
+    @property
+    def end(self) -> time: ...
 
 
 def quiet_until(instant: datetime, zone_name: str, quiet: Quiet | None) -> datetime | None:
@@ -54,7 +63,9 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # unknown, or no name of a zone at all
-        raise Permanent("the contact's or plan's time zone is not known; correct it") from None
+        raise Permanent(
+            "the time zone of the contact, the plan or the user is not known; correct it"
+        ) from None
 
 
 def _is_quiet(instant: datetime, zone: ZoneInfo, quiet: Quiet) -> bool:
