@@ -26,8 +26,8 @@ _FIELDS = (
 
 @app.callback(
     epilog=examples(
-        "headrace ai ask generate-summary letter.txt --wait",
-        "headrace ai ask categorize - --wait < letter.txt",
+        "headrace ai ask generate-summary letter.txt --wait 60",
+        "headrace ai ask categorize - --wait 60 < letter.txt",
         "headrace ai list --status failed",
         "headrace ai usage",
     )

@@ -20,10 +20,11 @@ from pipeline.stores import collection
 _GROUP = 5
 _HEALTHY_WITHIN_SECONDS = 60.0
 _POLL_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
 
 
 class DemoUsers:
-    """Makes and connects `count` users in a thread of its own, then a campaign that one sends."""
+    """Makes and connects `count` users in a thread of its own, then what one of them is for."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class DemoUsers:
                 self._make(so_far)
             if self._with_campaign and _sends_by(self._sandbox):
                 self._make_campaign()
+                self._show_platform()
         except Exception as error:  # noqa: BLE001 - raised again where it can be told, in are_ready
             self._error = error
         finally:
@@ -130,6 +132,23 @@ class DemoUsers:
             self._on_event("demo", f"no campaign: {error or type(error).__name__}")
         else:
             self._on_event("demo", f"a campaign is under way: {self.campaign_is_at}")
+
+    def _show_platform(self) -> None:
+        """Ask AI of a thread and mail a digest; without them, all else goes on."""
+        from pipeline.cli.up import demo_platform
+
+        try:
+            [first] = self._sandbox.add_users(1)
+            user = str(first["user"])
+            while not demo_platform.is_ready(user):
+                if self._stop.wait(_LOOK_SECONDS):
+                    return
+            if where := demo_platform.ask(user):
+                self._on_event("demo", f"a thread is summarized and categorized: {where}")
+            if demo_platform.mail_digest(user):
+                self._on_event("demo", "a digest is mailed: `headrace sandbox inbox`")
+        except Exception as error:  # noqa: BLE001 - told, whatever it is
+            self._on_event("demo", f"no summary or digest: {error or type(error).__name__}")
 
 
 def _sends_by(sandbox: SandboxClient) -> bool:

@@ -21,6 +21,7 @@ from pipeline.sandbox.outreach import (
     TWILIO_ACCOUNT_SID,
     TWILIO_AUTH_TOKEN,
 )
+from pipeline.sandbox.population import EMAIL_DOMAIN
 from pipeline.sandbox.push.topics import PROJECT_ID, SERVICE_ACCOUNT
 
 #: An embedded server starts when the environment does not name another one.
@@ -114,6 +115,7 @@ def sandbox_settings(ports: SandboxPorts) -> dict[str, str]:
         "TWILIO_API_BASE_URL": url,
         "TWILIO_ACCOUNT_SID": TWILIO_ACCOUNT_SID,
         "TWILIO_AUTH_TOKEN": TWILIO_AUTH_TOKEN,
+        "EMAIL_FROM": f"headrace@{EMAIL_DOMAIN}",
         "SMTP_URL": f"smtp://{SMTP_USER}:{SMTP_PASSWORD}@{LOOPBACK}:{ports.smtp}",
     }
 
