@@ -169,6 +169,7 @@ def outreach(
 @app.command()
 def index(
     records: Annotated[int, typer.Option(min=1000, help="Mails that are made findable.")] = 100_000,
+    mails: Annotated[int, typer.Option(min=100, help="Mails that are sent.")] = 2000,
     opensearch: Annotated[
         str, typer.Option(metavar="URL", help="An OpenSearch that is measured, too.")
     ] = "",
@@ -177,10 +178,11 @@ def index(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Search: documents written by one process, searches, and whether a rebuild makes gaps.
+    """Search, with rebuilds beside it; mail to a server that takes all; syncs beside AI.
 
     Stores and what drives them share this machine's cores. A gap is a search beside a rebuild
-    that finds fewer documents than there are.
+    that finds fewer documents than there are. AI is a model that takes a second to answer, and
+    has a long line of requests.
 
     Example: headrace bench index --only search --records 20000
     """
@@ -189,7 +191,7 @@ def index(
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         steps = only or list(IndexStep)
-        results = bench.run(Path(folder), records, opensearch, steps, progress.log)
+        results = bench.run(Path(folder), records, mails, opensearch, steps, progress.log)
     _show("index", results, as_json=as_json)
 
 

@@ -147,11 +147,13 @@ def platform(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the logs.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What is found is what the provider has, AI answers once, and no tenant sees another's.
+    """What is found is what the provider has, AI answers once, no mail comes twice, and no
+    tenant sees another's.
 
     Starts all of it on this machine with stores of its own. Items change while providers fail,
-    AI is asked of mails, threads and texts, each twice at once, a search index is rebuilt, and
-    workers are killed between every two side effects.
+    AI is asked of mails, threads and texts and users are mailed, each twice at once, a search
+    index is rebuilt, and workers are killed between every two side effects. A mail that may
+    have been sent when its worker died is left to a person.
     """
     from benchmarks.chaos.platform import run
     from benchmarks.chaos.platform.plan import make_plan

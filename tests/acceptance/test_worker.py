@@ -290,19 +290,10 @@ def test_a_wrong_setting_stops_the_start_with_its_name(
     assert "Traceback" not in log.read_text()
 
 
-@pytest.mark.parametrize(
-    ("queues", "reason"),
-    [
-        (["data-sync", "grahp"], "there is no queue 'grahp'; did you mean 'graph'?"),
-        (["email"], "there are no jobs on email: this worker would do nothing"),
-    ],
-)
-def test_a_worker_with_a_wrong_queue_does_not_start(
-    servers: dict[str, str], log: Path, queues: list[str], reason: str
-) -> None:
-    with running([*WORKER, "-Q", *queues], log) as process:
+def test_a_worker_with_a_wrong_queue_does_not_start(servers: dict[str, str], log: Path) -> None:
+    with running([*WORKER, "-Q", "data-sync", "grahp"], log) as process:
         assert process.wait(30) == 2
-    assert reason in log.read_text()
+    assert "there is no queue 'grahp'; did you mean 'graph'?" in log.read_text()
     assert "Traceback" not in log.read_text()
 
 

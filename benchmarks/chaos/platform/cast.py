@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from benchmarks.chaos.platform.plan import Person, Plan
 from benchmarks.chaos.scenes import until
-from models import Record, SyncState
+from models import Record, SyncState, User
 from pipeline.cli.connecting import look_for_due_now
 from pipeline.connect import connect_google
+from pipeline.platform import email
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import Row, collection
 from pipeline.sync import states
@@ -23,10 +24,18 @@ def connect_all(plan: Plan, sandbox: SandboxClient) -> None:
     """Make and connect everybody, and wait until all has been synced once."""
     for number, person in enumerate(plan.people):
         register(person.user, person.tenant)
+        _give_address(person)
         sandbox.add_user(person.user, seed=100 * plan.seed + number, **_SIZE)
         connect_google(person.user, sandbox.authorized_user(person.user))
     look_for_due_now()
     until(lambda: not unsynced(plan.people, _EPOCH), "first syncs")
+
+
+def _give_address(person: Person) -> None:
+    """Let a person get mail at any time of the day."""
+    address = {"email": person.address}
+    collection(User).update_one({"_id": person.user}, {"$set": address})
+    email.update_preferences(person.user, {"quiet_start": "00:00", "quiet_end": "00:00"})
 
 
 def unsynced(people: Sequence[Person], since: datetime) -> int:

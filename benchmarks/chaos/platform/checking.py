@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 
 from benchmarks.chaos.findings import Findings
 from benchmarks.chaos.platform.plan import Person, Plan
-from models import AiRequest, AiUsage, SearchRebuild
+from models import AiRequest, AiUsage, EmailDelivery, SearchRebuild
 from models.ai import AI_OPEN
+from models.email import EMAIL_OPEN
 from pipeline.projections import search
 from pipeline.sandbox.client import SandboxClient
 from pipeline.stores import Row, collection
 from pipeline.verify import verify
+
+#: A mail that arrived is one of these, and in the end no mail is another.
+_MAY_BE_THERE = ("sent", "unknown")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +28,7 @@ class Verdict(Findings):
     records: int = 0
     differences: int = 0
     requests: Counter[str] = field(default_factory=Counter)
+    mails: Counter[str] = field(default_factory=Counter)
     calls: int = 0
 
 
@@ -33,6 +38,9 @@ def unrest(plan: Plan) -> dict[str, int]:
     counts = {
         "requests to AI": collection(AiRequest).count_documents(
             whose | {"status": {"$in": list(AI_OPEN)}}
+        ),
+        "mails": collection(EmailDelivery).count_documents(
+            whose | {"status": {"$in": list(EMAIL_OPEN)}}
         ),
         "rebuilds": collection(SearchRebuild).count_documents({"status": {"$ne": "done"}}),
     }
@@ -54,7 +62,32 @@ def check(plan: Plan, sandbox: SandboxClient) -> Verdict:
         found.calls += collection(AiUsage).count_documents({"tenant_id": tenant_id})
         for row in rows:
             found.complaints += [f"request {row['_id'][:8]}: {p}" for p in _problems(plan, row)]
+        sent = collection(EmailDelivery).find({"tenant_id": tenant_id})
+        found.mails.update(row["status"] for row in sent)
+    found.complaints += _mail_problems(plan, sandbox)
     return found
+
+
+def _mail_problems(plan: Plan, sandbox: SandboxClient) -> Iterator[str]:
+    """Tell of mail that came twice, to somebody else, or that is not what our rows say."""
+    inbox: Counter[tuple[str, str]] = Counter()
+    for entry in sandbox.inbox():
+        inbox[entry["to"], entry["subject"]] += 1
+    for person in plan.people:
+        rows = collection(EmailDelivery).find({"user_id": person.user})
+        states = {f"{row['key']} {person.secret}": row["status"] for row in rows}
+        for (to, subject), times in inbox.items():
+            if to != person.address:
+                continue
+            if times > 1:
+                yield f"{to} got {subject} {times} times"
+            if states.get(subject) not in _MAY_BE_THERE:
+                yield f"{to} got {subject}, which is {states.get(subject)}"
+        for subject, status in states.items():
+            if status == "sent" and not inbox[person.address, subject]:
+                yield f"{person.address} did not get {subject}, which is sent"
+            if status not in _MAY_BE_THERE:
+                yield f"{subject} of {person.address} is {status}"
 
 
 def _tenants(plan: Plan) -> list[str]:

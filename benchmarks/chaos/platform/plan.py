@@ -1,4 +1,4 @@
-"""What a run is made of: people of two tenants, what changes, and what AI is asked."""
+"""What a run is made of: people of two tenants, what changes, what AI is asked, and their mail."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Literal
 
 from benchmarks.chaos.scenes import Fault
 
-#: What happens: changes at the provider, something that AI is asked, a new search index.
-Deed = Literal["change", "ask", "rebuild"]
-_DEEDS: tuple[Deed, ...] = ("change", "ask")
+#: What happens: changes at the provider, something that AI is asked, a mail to a user, a new
+#: search index.
+Deed = Literal["change", "ask", "tell", "rebuild"]
+_DEEDS: tuple[Deed, ...] = ("change", "ask", "tell")
 TENANTS = 2
 _PEOPLE_PER_TENANT = 2
 #: Everything is asked for twice at once, and now and then again.
@@ -26,6 +27,11 @@ class Person:
     user: str
     tenant: str
     secret: str
+
+    @property
+    def address(self) -> str:
+        """Where they get mail."""
+        return f"{self.user}@people.example"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from benchmarks.chaos.platform import cast
 from benchmarks.chaos.platform.plan import Act, Person, Plan
 from pipeline.dispatch import send
 from pipeline.errors import Permanent
-from pipeline.platform import ai
+from pipeline.platform import ai, email
 from pipeline.projections.search import rebuilding
 from pipeline.refusals import Refused
 from pipeline.sandbox.client import SandboxClient
@@ -40,6 +40,8 @@ def _do(plan: Plan, act: Act, sandbox: SandboxClient) -> None:
         sandbox.mutate(1000 * plan.seed + act.number, _CHANGES, [person.user])
     elif act.deed == "ask":
         _ask(person, act.number)
+    elif act.deed == "tell":
+        _tell(person, act.number)
     else:
         with suppress(Refused):  # the first index is being filled
             send("rebuild_search", rebuilding.begin(by=BY))
@@ -58,6 +60,28 @@ def _ask(person: Person, number: int) -> None:
         else:
             entity = ("thread", f"google_gmail:{mail['item'].get('threadId', '')}")
             ai.ask(person.tenant, kind, entity=entity, user_id=person.user, by=BY)
+
+
+def _tell(person: Person, number: int) -> None:
+    """Have a mail be sent; the same number is the same mail."""
+    email.queue(
+        key_of(number),
+        tenant_id=person.tenant,
+        user_id=person.user,
+        template="notification",
+        context={
+            "title": f"{key_of(number)} {person.secret}",
+            "message": f"Only for {person.secret}.",
+            "kind": "system",
+            "priority": "normal",
+        },
+        by=BY,
+    )
+
+
+def key_of(number: int) -> str:
+    """Return the key of a mail."""
+    return f"mail-{number}"
 
 
 def _text(person: Person, number: int) -> str:

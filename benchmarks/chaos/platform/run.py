@@ -15,13 +15,20 @@ from benchmarks.chaos.platform.plan import Plan
 from benchmarks.chaos.platform.playing import play
 from benchmarks.web.stage import Stage, stage
 from pipeline.cli.output import console, number, table
+from pipeline.sandbox.population import EMAIL_DOMAIN
 
 Log = Callable[[str], None]
 
 _REST_SECONDS = 180.0
 _CRON = "*/2 * * * * *"
 #: What an operator would not set so short: a run shall be over in minutes.
-_SETTINGS = troupe.SETTINGS | {"CRON_AI": _CRON, "PROVIDER_TIMEOUT_SECONDS": "3"}
+_SETTINGS = troupe.SETTINGS | {
+    "CRON_AI": _CRON,
+    "CRON_EMAIL": _CRON,
+    "EMAIL_LEASE_SECONDS": "5",
+    "EMAIL_FROM": f"headrace@{EMAIL_DOMAIN}",
+    "PROVIDER_TIMEOUT_SECONDS": "3",
+}
 
 
 def play_all(plans: Sequence[Plan], log: Log, *, keep: bool) -> list[Verdict]:
@@ -68,7 +75,7 @@ def _rest(plan: Plan) -> list[str]:
 
 def print_verdicts(verdicts: list[Verdict]) -> None:
     """Print a row per seed, and what did not hold."""
-    columns = ("seed", "s", "records", "differences", "answered", "calls", "kills", "verdict")
+    columns = ("seed", "s", "records", "differences", "answered", "calls", "mails", "unknown")
     rows = [
         (
             str(one.seed),
@@ -77,12 +84,14 @@ def print_verdicts(verdicts: list[Verdict]) -> None:
             number(one.differences),
             number(one.requests["done"]),
             number(one.calls),
+            number(one.mails["sent"]),
+            number(one.mails["unknown"]),
             number(one.kills),
             "held" if one.passed else "FAILED",
         )
         for one in verdicts
     ]
-    console().print(table("Platform", columns, rows))
+    console().print(table("Platform", (*columns, "kills", "verdict"), rows))
     for one in verdicts:
         for complaint in one.examples():
             console().print(f"seed {one.seed}: {complaint}", markup=False)

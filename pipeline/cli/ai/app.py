@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.output import console, examples, print_json, table
+from pipeline.cli.output import AsJson, console, examples, print_json, table
 
 if TYPE_CHECKING:
     from pipeline.stores import Row
 
-app = typer.Typer(rich_markup_mode="rich", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode="rich")
 
 Tenant = Annotated[str, typer.Option(help="Whose.")]
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The id of a request.")]
@@ -25,15 +25,24 @@ _FIELDS = (
 
 
 @app.callback(
+    invoke_without_command=True,
     epilog=examples(
+        "headrace ai",
         "headrace ai ask generate-summary letter.txt --wait 60",
         "headrace ai ask categorize - --wait 60 < letter.txt",
         "headrace ai list --status failed",
         "headrace ai usage",
-    )
+    ),
 )
-def ai() -> None:
-    """Summaries, translations, categories, clean notes and mentions: ask, see, count."""
+def ai(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Summaries, translations, categories, clean notes and mentions: ask, see, count.
+
+    Without a command, list what was asked last.
+    """
+    if context.invoked_subcommand is None:
+        from pipeline.cli.ai.looking import list_requests
+
+        list_requests(as_json=as_json)
 
 
 def document(row: Row, *, reveal: bool = True) -> dict[str, Any]:

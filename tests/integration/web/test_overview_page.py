@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from pipeline.jobs import controls
 from pipeline.jobs.workers import serving, workers
 from pipeline.limits import ledger
 from pipeline.limits.profiles import GOOGLE_TASKS
+from pipeline.queues import EMAIL, QUEUES
 from pipeline.schedules import SCHEDULES
 from pipeline.stores import collection, redis_client
 from pipeline.ticks import send_tick
@@ -83,7 +85,10 @@ def test_late_copies_are_told_with_what_they_wait_for(viewer: TestClient) -> Non
     assert "active 4 needs reauth 1" in page
 
 
-def test_queues_are_told_by_what_has_waited_longest(viewer: TestClient) -> None:
+def test_queues_are_told_by_what_has_waited_longest(
+    viewer: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(QUEUES, "quarry", replace(EMAIL, name="quarry"))
     now = datetime.now(UTC).timestamp()
     for back in range(12):
         samples.take(now - 10 * back)
@@ -94,7 +99,7 @@ def test_queues_are_told_by_what_has_waited_longest(viewer: TestClient) -> None:
     assert html.index('id="queue-parcels"') < html.index('id="queue-data-sync"')
     assert "no workers" in page
     assert "Paused by bob: it moves" in page
-    assert "Without jobs: ai-processing" in page
+    assert "Without jobs: quarry" in page
     assert html.count('"spark": true') >= 4
     assert "waiting 1 running 0 delayed 0 completed 0 failed 0" in page
 
