@@ -113,7 +113,7 @@ class User(Document):
         "auto_create_index": False,
         "indexes": [
             ("tenant_id", "id"),
-            {"fields": ["digest_due_at"], "sparse": True},
+            ("digest_due_at", "is_active"),
             {
                 "fields": ["email"],
                 "unique": True,

@@ -10,7 +10,7 @@ import pytest
 from command_line import headrace, nobody
 
 import models
-from models import Connection, DeadLetter, OutreachDelivery, SenderIdentity
+from models import Connection, DeadLetter, EmailDelivery, OutreachDelivery, SenderIdentity
 from pipeline import dispatch
 from pipeline.clients.keyring import check_keys, new_key
 from pipeline.connect import connect_composio
@@ -47,6 +47,14 @@ def test_nothing_is_wrong_with_what_up_starts(healthy: None) -> None:
     assert wrong(found) == [], found["findings"]
     assert found["code"] == 0
     assert found["findings"]["MongoDB transactions"]["level"] == "ok"
+
+
+def test_mail_to_users_that_is_not_sent_or_in_doubt_is_told(healthy: None) -> None:
+    collection(EmailDelivery).insert_one({"_id": "m1", "status": "unknown", "tenant_id": "acme"})
+    found = doctor(EMAIL_FROM="")["findings"]
+    assert "EMAIL_FROM is empty" in found["mail to users"]["text"]
+    assert "1 mail that may have been sent" in found["mail in doubt"]["text"]
+    assert doctor(EMAIL_FROM="us@ours.example")["findings"]["mail to users"]["level"] == "ok"
 
 
 def test_no_secret_is_shown(healthy: None) -> None:

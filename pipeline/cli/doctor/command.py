@@ -60,11 +60,11 @@ def examine() -> Iterator[Finding]:
     if all(finding.about != "settings" for finding in found):
         return
     # These read settings as they are imported or called.
-    from pipeline.cli.doctor import graph, mongodb, outreach, redis, search
+    from pipeline.cli.doctor import email, graph, mongodb, outreach, redis, search
     from pipeline.cli.doctor.findings import wrong
 
     stores = (mongodb.check, redis.check, graph.check, search.check)
-    for check in (*stores, outreach.check, check_providers, check_metrics):
+    for check in (*stores, outreach.check, email.check, check_providers, check_metrics):
         try:
             yield from check()
         except HeadraceError as error:

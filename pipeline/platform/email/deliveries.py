@@ -139,9 +139,13 @@ def claim(delivery: str) -> Row | None:
 
 
 def write(row: Row, **fields: Any) -> None:
-    """Write to a delivery that this worker has claimed.  Raises LeaseLost if it has it no more."""
+    """Write to a delivery that this worker has claimed.  Raises LeaseLost if it has it no more.
+
+    One that was held for dead while the mail server was slow knows better than `unknown`.
+    """
     fields["updated_at"] = datetime.now(UTC)
-    mine = {"_id": row["_id"], "fence": row["fence"], "status": "sending"}
+    held = {"$in": ["sending", "unknown"]}
+    mine = {"_id": row["_id"], "fence": row["fence"], "status": held}
     if not collection(EmailDelivery).update_one(mine, {"$set": fields}).matched_count:
         raise LeaseLost("this mail has been taken from its worker")
     row.update(fields)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING
 
-from models import DEFAULT_TENANT, Notification, Record, StagedEmail, User
+from models import DEFAULT_TENANT, EmailDelivery, Notification, Record, StagedEmail, User
 from pipeline import quiet_hours
 from pipeline.platform.email.deliveries import queue
 from pipeline.platform.email.preferences import mode_of, next_digest, preferences_of, zone_name
@@ -16,6 +17,8 @@ from pipeline.projections.search.documents import plain
 from pipeline.stores import Row, collection
 
 _MOST_EVENTS, _MOST_NOTIFICATIONS = 20, 20
+#: What was not read is told once within this; so many of it are looked at.
+_TELLABLE, _MOST_UNREAD = timedelta(days=7), 500
 _TITLE_CHARACTERS = 200
 
 
@@ -74,17 +77,33 @@ def _queued(user: Row, now: datetime, by: str) -> str | None:
 
 
 def _notifications(user: Row, now: datetime) -> list[dict[str, str]]:
-    """Return what the user has not read of the last day, of the types that belong here."""
+    """Return what the user has not read, of the types that belong here: the newest, in order.
+
+    Digests say what they have told, rather than since when: one may be early, late or left out.
+    """
     wanted = {
         "user_id": user["_id"],
         "is_read": False,
-        "created_at": {"$gt": now - timedelta(days=1)},
+        "created_at": {"$gt": now - _TELLABLE},
+        "_id": {"$nin": _told(user, now)},
     }
-    rows = collection(Notification).find(wanted).sort("created_at", ASCENDING)
-    told = [row for row in rows if mode_of(user, row["type"]) == "digest"]
+    found = collection(Notification).find(wanted).sort("created_at", DESCENDING)
+    fresh = [row for row in found.limit(_MOST_UNREAD) if mode_of(user, row["type"]) == "digest"]
     return [
-        {"title": row["title"], "message": row["message"]} for row in told[-_MOST_NOTIFICATIONS:]
+        {"id": str(row["_id"]), "title": row["title"], "message": row["message"]}
+        for row in reversed(fresh[:_MOST_NOTIFICATIONS])
     ]
+
+
+def _told(user: Row, now: datetime) -> list[ObjectId]:
+    """Return the ids of notifications that digests have told of late."""
+    wanted = {
+        "user_id": user["_id"],
+        "template": "digest",
+        "created_at": {"$gt": now - 2 * _TELLABLE},
+    }
+    rows = collection(EmailDelivery).find(wanted, {"context.notifications.id": 1})
+    return [ObjectId(one["id"]) for row in rows for one in row["context"]["notifications"] if one]
 
 
 def _events(user: Row, local: datetime) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from models import Mailbox, User
 from models.notification import NOTIFICATION_TYPES
 from models.user import EmailPreferences
 from pipeline import quiet_hours
-from pipeline.errors import Gone
+from pipeline.errors import Gone, Permanent
 from pipeline.refusals import Refused, parsed, validated
 from pipeline.stores import Row, collection
 
@@ -54,12 +54,16 @@ def mode_of(user: Row, kind: str) -> str:
 
 
 def zone_name(user: Row) -> str:
-    """Return the name of the time zone that a user lives by: their own, their mailbox's, or UTC."""
-    own = (user.get("preferences") or {}).get("time_zone")
-    if own:
-        return str(own)
+    """Return the name of the time zone that a user lives by: their own, their mailbox's, or UTC.
+
+    One that is not known here is passed over: nobody's mail is to fail for that.
+    """
+    own = str((user.get("preferences") or {}).get("time_zone") or "")
+    if _is_zone(own):
+        return own
     found = collection(Mailbox).find_one({"user_id": user["_id"]}, {"time_zone": 1}) or {}
-    return str(found.get("time_zone") or "UTC")
+    of_mailbox = str(found.get("time_zone") or "")
+    return of_mailbox if _is_zone(of_mailbox) else "UTC"
 
 
 def quiet_until(user: Row, now: datetime) -> datetime | None:
@@ -79,6 +83,13 @@ def next_digest(user: Row, after: datetime) -> datetime:
         if (utc := moment.astimezone(UTC)) > after:
             return utc
     return after + timedelta(days=1)  # a clock that left out days
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        return bool(name and quiet_hours.zone_of(name))
+    except Permanent:
+        return False
 
 
 def _check(changes: Mapping[str, Any]) -> None:

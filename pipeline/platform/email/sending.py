@@ -133,7 +133,7 @@ def _hand_over(row: Row, mail: EmailMessage) -> str:
         raise
     now = datetime.now(UTC)
     deliveries.write(
-        row, status="sent", sent_at=now, server_id=server_id, attempts=row["attempts"] + 1
+        row, status="sent", sent_at=now, server_id=server_id, attempts=row["attempts"] + 1, why=None
     )
     return "sent"
 

@@ -65,6 +65,33 @@ def test_a_digest_has_the_day_of_the_user_and_is_made_once(mail_server: Any, use
     assert "You file invoices." in mail.get_body(("html",)).get_content()
 
 
+def test_what_is_not_read_is_told_once_however_late_the_next_digest_is(user: Row) -> None:
+    notifying.notify(user["_id"], "pattern_detected", "p1", "First", "One")
+    now = datetime.now(UTC)
+    told = []
+    for at in (now, now + timedelta(days=2, hours=3), now + timedelta(days=4)):
+        made = email.make_digest(user["_id"], now=at)
+        told.append(
+            [one["title"] for one in delivery(made)["context"]["notifications"]] if made else None
+        )
+        key = f"p{at.timestamp()}"
+        notifying.notify(user["_id"], "pattern_detected", key, f"After {len(told)}", "More")
+    assert told == [["First"], ["After 1"], ["After 2"]]
+
+
+def test_a_time_zone_that_nobody_knows_keeps_nobody_from_a_digest(
+    mail_server: Any, user: Row
+) -> None:
+    odd = {"preferences.time_zone": "W. Europe Standard Time"}
+    collection(User).update_one({"_id": user["_id"]}, {"$set": odd})
+    event(user, "e1", {"dateTime": "2026-12-01T15:00:00Z"}, summary="Tea")
+    digests.due(NOON, 10)
+    assert [row["_id"] for row in digests.due(NOON + timedelta(days=1), 10)] == [user["_id"]]
+    made = email.make_digest(user["_id"], now=NOON)
+    assert made is not None
+    assert email.send(made) == "sent"
+
+
 def test_there_is_no_digest_of_nothing_or_for_who_wants_none(user: Row) -> None:
     assert email.make_digest(user["_id"], now=NOON) is None
     event(user, "e1", {"dateTime": "2026-12-01T15:00:00Z"}, summary="Tea")

@@ -13,8 +13,9 @@ from mail_rows import delivery, make_due, tell
 
 from models import EmailDelivery, User
 from pipeline.clients.sending_errors import Refused as RefusedByServer
-from pipeline.errors import Misconfigured, Permanent
+from pipeline.errors import LeaseLost, Misconfigured, Permanent
 from pipeline.platform import email
+from pipeline.platform.email import deliveries
 from pipeline.platform.email.sending import WAITS
 from pipeline.refusals import Refused
 from pipeline.stores import Row, collection
@@ -204,6 +205,20 @@ def test_a_worker_that_dies_anywhere_sends_nothing_twice(
     assert delivery(sent)["status"] == status
     email.send(sent)
     assert len(mail_server.taken) == (1 if status == "pending" else taken)
+
+
+def test_a_worker_that_was_only_slow_says_what_became_of_it(mail_server: Any, user: Row) -> None:
+    sent = tell(user)
+    row = deliveries.claim(sent)
+    assert row is not None
+    now = datetime.now(UTC)
+    deliveries.write(row, handed_at=now, lease_until=now - timedelta(seconds=1))
+    email.find()
+    assert delivery(sent)["status"] == "unknown"
+    deliveries.write(row, status="sent")
+    assert delivery(sent)["status"] == "sent"
+    with pytest.raises(LeaseLost):
+        deliveries.write(row, status="failed")
 
 
 def test_a_tick_queues_what_is_due_and_lost_its_job(mail_server: Any, user: Row) -> None:
